@@ -1,0 +1,133 @@
+"""One database behind two engines: a writer that never loses a race, a reader that never waits.
+
+On SQLite the writer opens every transaction with ``BEGIN IMMEDIATE``: with a deferred ``BEGIN``
+two requests that read and then insert fail with "database is locked" however long the timeout.
+One fair lock per process queues our own writers, because SQLite's busy handler polls and starves.
+Durability is ``synchronous=FULL``: what was acknowledged survives a power cut.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, SQLModel, create_engine
+
+# Longer than any transaction of ours or of the keyholder, which writes the same file.
+BUSY_TIMEOUT_MILLISECONDS = 30_000
+
+# DBOS has its own tables in the same file; Alembic and our metadata leave them alone.
+metadata = SQLModel.metadata
+
+# Verb modules of the rooms type their session with this name and never import the ORM.
+__all__ = ["Database", "FairLock", "Session", "UtcDateTime", "metadata"]
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """A moment: aware in Python, stored in UTC, aware again when read (SQLite drops zones)."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Return the moment as naive UTC for storage; an unaware one is a programming error."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Return the stored moment, aware."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class FairLock:
+    """A lock that serves its waiters in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._held = False
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._held and not self._waiting:
+                self._held = True
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                # The lock passes straight to the next in line and is never free in between.
+                self._waiting.popleft().set()
+            else:
+                self._held = False
+
+
+class Database:
+    """The service's database; rooms get sessions from the edge and only ever flush.
+
+    Args:
+        url: ``sqlite:////path/escrow.db`` or ``postgresql+psycopg://…``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.writer = _engine(url, immediate=True)
+        self.reader = _engine(url, immediate=False)
+        self._turn = FairLock()
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Give a session whose changes are committed together at the end, or not at all."""
+        with self._turn, Session(self.writer, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Give a session for reading; nothing of it is ever committed."""
+        with Session(self.reader, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+
+def _engine(url: str, *, immediate: bool) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=10, max_overflow=10)
+    engine = create_engine(
+        url,
+        # SQLAlchemy's own BEGIN is switched off here and issued by hand below.
+        connect_args={"check_same_thread": False, "isolation_level": None},
+        pool_size=20,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _set_pragmas(connection: Any, _: object) -> None:
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MILLISECONDS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
