@@ -8,12 +8,12 @@ Durability is ``synchronous=FULL``: what was acknowledged survives a power cut.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session, SQLModel, create_engine
@@ -34,7 +34,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     impl = sa.DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: object) -> datetime | None:
         """Return the moment as naive UTC for storage; an unaware one is a programming error."""
         if value is None:
             return None
@@ -42,7 +42,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
             raise ValueError("a moment needs a time zone")
         return value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: object) -> datetime | None:
         """Return the stored moment, aware."""
         return None if value is None else value.replace(tzinfo=UTC)
 
@@ -117,7 +117,7 @@ def _engine(url: str, *, immediate: bool) -> sa.Engine:
     )
 
     @sa.event.listens_for(engine, "connect")
-    def _set_pragmas(connection: Any, _: object) -> None:
+    def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
         for pragma in (
             f"busy_timeout={BUSY_TIMEOUT_MILLISECONDS}",
             "journal_mode=WAL",
