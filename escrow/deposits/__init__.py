@@ -1,0 +1,1 @@
+"""Intake: a product's source and materials become sealed, numbered, logged deposits."""
