@@ -481,6 +481,70 @@ OURS = (
     ),
 )
 
+# What the agreement's terms say of the parts. These rows are reported by the room that knows the
+# terms (escrow/verification/checks.py); they stand here because there is one registry.
+MATERIALS = (
+    FindingType(
+        "E-MATERIAL-MISSING",
+        "A required material is missing",
+        "fail",
+        "The agreement requires {material}, and the deposit holds none.",
+        "Deposit it: 'escrow deposit' sends {kind}; parts once sent are carried forward.",
+    ),
+    FindingType(
+        "E-MATERIAL-EMPTY",
+        "A required material is empty",
+        "fail",
+        "The agreement requires {material}, and what was deposited holds no file with content.",
+        "Deposit the material itself; a placeholder does not count.",
+    ),
+    FindingType(
+        "E-MATERIAL-STALE",
+        "A material is older than the agreement allows",
+        "fail",
+        "The part '{part}' is as of {as_of}; the agreement allows {max_age_days} days.",
+        "Deposit {material} anew.",
+    ),
+    FindingType(
+        "E-MATERIAL-OPTIONAL-MISSING",
+        "A material that is named but not required is missing",
+        "info",
+        "The agreement names {material} without requiring it, and the deposit holds none.",
+        "Nothing to do; deposit it where it exists.",
+    ),
+    FindingType(
+        "E-MATERIAL-NOT-TOGETHER",
+        "Parts that a build reads were not sent together",
+        "warn",
+        "The part '{part}', which a build may read, was carried forward as of {as_of} and is not "
+        "opened again.",
+        "Deposit the parts that a build reads in one deposit: escrow deposit begin … finish.",
+        untested=True,
+    ),
+    FindingType(
+        "E-MATERIAL-NOT-FOR-AGREEMENT",
+        "A carried part is not sealed for the agreement",
+        "fail",
+        "The part '{part}' was sent before the agreement was in force, and is not sealed for it.",
+        "Deposit every part anew, once: the agreement then has its own header for each.",
+    ),
+    FindingType(
+        "E-MATERIAL-CREDENTIALS-UNOPENED",
+        "Credentials were received and not opened",
+        "info",
+        "The part '{part}' holds credentials: it is sealed and counted, and never opened in a "
+        "test.",
+        "Nothing to do.",
+    ),
+    FindingType(
+        "E-MATERIAL-CARRIED",
+        "A part was carried forward",
+        "info",
+        "The part '{part}' is carried forward as of {as_of}; its earlier result stands.",
+        "Nothing to do while it is young enough.",
+    ),
+)
+
 GROUPS: tuple[tuple[str, tuple[FindingType, ...]], ...] = (
     ("Unpacking", UNPACKING),
     ("Inventory", INVENTORY),
@@ -489,5 +553,6 @@ GROUPS: tuple[tuple[str, tuple[FindingType, ...]], ...] = (
     ("Building", BUILDING),
     ("Testing", TESTING),
     ("Ours", OURS),
+    ("Materials of the agreement", MATERIALS),
 )
 FINDING_TYPES: tuple[FindingType, ...] = tuple(kind for _, kinds in GROUPS for kind in kinds)
