@@ -1,0 +1,1 @@
+"""Verification: the ladder, examinations of deposits, findings, signed reports."""
