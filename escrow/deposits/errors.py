@@ -121,10 +121,10 @@ class PushTooOld(InvalidInput):
     code = "deposits.push-client-too-old"
 
 
-class PushTooLarge(InvalidInput):
-    """The push is larger than a single push may be."""
+class PushTooSlow(Refused):
+    """The client was silent for too long, or the push took longer than any should."""
 
-    code = "deposits.push-too-large"
+    code = "deposits.push-too-slow"
 
 
 class PushRefused(Refused):
@@ -148,9 +148,10 @@ class PushBroken(Unavailable):
 
 
 class TreeForbidden(InvalidInput):
-    """A tree holds what the tree policy forbids."""
+    """A tree holds what the tree policy forbids; ``problems`` are one sentence for each place."""
 
     code = "deposits.tree-forbidden"
+    problems: tuple[str, ...] = ()
 
 
 class GitNotConfined(Unavailable):

@@ -84,7 +84,7 @@ def head_of(updates: Sequence[RefUpdate]) -> str | None:
     """Return the branch that a clone of the deposit should check out, if any branch came."""
     branches = sorted(update.ref for update in updates if update.ref.startswith(_BRANCH))
     usual = [_BRANCH + name for name in ("main", "master") if _BRANCH + name in branches]
-    return (usual or branches or [None])[0]
+    return next(iter(usual + branches), None)
 
 
 def _objection(update: RefUpdate, patterns: Sequence[str]) -> str | None:

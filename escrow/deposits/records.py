@@ -1,0 +1,287 @@
+"""The intake's tables and every query over them. They decide nothing.
+
+Every table carries the product's id: it is the unit that a vendor sees and that jobs, headers
+and documents refer to.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from escrow.ground.database import UtcDateTime
+from escrow.ground.identifiers import DepositId, OrganisationId, ProductId, UploadId
+
+
+class Product(SQLModel, table=True):
+    """Something that a vendor owes a deposit of."""
+
+    __tablename__ = "product"
+    __table_args__ = (
+        sa.UniqueConstraint("organisation_id", "slug", name="uq_product_organisation_slug"),
+    )
+
+    id: str = Field(primary_key=True, max_length=40)
+    organisation_id: str = Field(index=True, max_length=40)
+    slug: str = Field(max_length=64)
+    name: str = Field(max_length=200)
+    history: str = Field(max_length=16)
+    # Salt of the commitment to these terms in the ledger.
+    terms_salt: str = Field(max_length=64)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ProductRepository(SQLModel, table=True):
+    """A git repository of a product, by the name that stands in its address."""
+
+    __tablename__ = "product_repository"
+    __table_args__ = (
+        sa.UniqueConstraint("product_id", "slug", name="uq_product_repository_product_slug"),
+    )
+
+    id: str = Field(primary_key=True, max_length=40)
+    product_id: str = Field(foreign_key="product.id", index=True, max_length=40)
+    slug: str = Field(max_length=64)
+
+
+class ProductRef(SQLModel, table=True):
+    """A pattern of refs that count for a product."""
+
+    __tablename__ = "product_ref"
+
+    product_id: str = Field(foreign_key="product.id", primary_key=True, max_length=40)
+    pattern: str = Field(primary_key=True, max_length=200)
+
+
+class ProductMaterial(SQLModel, table=True):
+    """A material that a product owes, or may bring."""
+
+    __tablename__ = "product_material"
+
+    product_id: str = Field(foreign_key="product.id", primary_key=True, max_length=40)
+    kind: str = Field(primary_key=True, max_length=16)
+    name: str = Field(default="", primary_key=True, max_length=120)
+    required: bool = True
+    max_age_days: int | None = None
+
+
+class Deposit(SQLModel, table=True):
+    """A snapshot of a product; numbered when it is sealed, without gaps."""
+
+    __tablename__ = "deposit"
+    __table_args__ = (
+        sa.UniqueConstraint("product_id", "number", name="uq_deposit_product_number"),
+    )
+
+    id: str = Field(primary_key=True, max_length=40)
+    product_id: str = Field(foreign_key="product.id", index=True, max_length=40)
+    number: int | None = None
+    state: str = Field(index=True, max_length=16)
+    via: str = Field(max_length=16)
+    opened_by: str = Field(max_length=40)
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+    sealed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    repository_id: str | None = Field(
+        default=None, foreign_key="product_repository.id", max_length=40
+    )
+    lane_recipient: str | None = Field(default=None, sa_type=sa.Text)
+    # The bytes that the receipt signs; the ledger's event names them by their digest.
+    receipt_statement: bytes | None = None
+    ledger_entry_sha256: str | None = Field(default=None, max_length=64)
+    receipt_json: str | None = Field(default=None, sa_type=sa.Text)
+
+
+class Part(SQLModel, table=True):
+    """One part of a deposit: what came, and the sealed payload in which it lies."""
+
+    __tablename__ = "part"
+    __table_args__ = (
+        sa.UniqueConstraint("deposit_id", "kind", "name", name="uq_part_deposit_kind_name"),
+    )
+
+    id: str = Field(primary_key=True, max_length=40)
+    deposit_id: str = Field(foreign_key="deposit.id", index=True, max_length=40)
+    product_id: str = Field(foreign_key="product.id", index=True, max_length=40)
+    kind: str = Field(max_length=16)
+    name: str = Field(max_length=120)
+    media: str = Field(max_length=32)
+    size_bytes: int = Field(sa_type=sa.BigInteger)
+    sha256: str = Field(max_length=64)
+    encoding: str = Field(max_length=16)
+    payload_sha256: str = Field(index=True, max_length=64)
+    payload_size_bytes: int = Field(sa_type=sa.BigInteger)
+    # Empty for a part carried forward: its headers hang on the part that was sent.
+    lane_header: bytes = b""
+    git: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
+    # Salt of the commitment that the ledger's event holds instead of names and digests.
+    salt: str = Field(max_length=64)
+    carried_from: str | None = Field(default=None, foreign_key="part.id", max_length=40)
+    as_of: datetime = Field(sa_type=UtcDateTime)
+
+
+class Upload(SQLModel, table=True):
+    """A part on its way, piece by piece."""
+
+    __tablename__ = "upload"
+
+    id: str = Field(primary_key=True, max_length=40)
+    deposit_id: str = Field(foreign_key="deposit.id", index=True, max_length=40)
+    product_id: str = Field(foreign_key="product.id", index=True, max_length=40)
+    token_id: str = Field(max_length=40)
+    part_id: str = Field(max_length=40)
+    kind: str = Field(max_length=16)
+    name: str = Field(max_length=120)
+    media: str = Field(max_length=32)
+    length: int = Field(sa_type=sa.BigInteger)
+    offset_bytes: int = Field(default=0, sa_type=sa.BigInteger)
+    sha256: str | None = Field(default=None, max_length=64)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    state: str = Field(max_length=16)
+
+
+def product_by_slugs(
+    session: Session, organisation_id: OrganisationId, product_slug: str
+) -> Product | None:
+    """Return a vendor's product by its name."""
+    return session.exec(
+        select(Product).where(
+            Product.organisation_id == organisation_id, Product.slug == product_slug
+        )
+    ).first()
+
+
+def product_by_id(session: Session, product_id: ProductId) -> Product | None:
+    """Return a product."""
+    return session.get(Product, product_id)
+
+
+def products_of(session: Session, organisation_id: OrganisationId) -> list[Product]:
+    """Return a vendor's products by name."""
+    query = select(Product).where(Product.organisation_id == organisation_id)
+    return list(session.exec(query.order_by(Product.slug)))
+
+
+def repository_by_slug(
+    session: Session, product_id: ProductId, slug: str
+) -> ProductRepository | None:
+    """Return a product's repository by its name."""
+    return session.exec(
+        select(ProductRepository).where(
+            ProductRepository.product_id == product_id, ProductRepository.slug == slug
+        )
+    ).first()
+
+
+def repositories_of(session: Session, product_id: ProductId) -> list[ProductRepository]:
+    """Return a product's repositories by name."""
+    query = select(ProductRepository).where(ProductRepository.product_id == product_id)
+    return list(session.exec(query.order_by(ProductRepository.slug)))
+
+
+def patterns_of(session: Session, product_id: ProductId) -> list[str]:
+    """Return the patterns of refs that count, sorted."""
+    query = select(ProductRef.pattern).where(ProductRef.product_id == product_id)
+    return sorted(session.exec(query))
+
+
+def materials_of(session: Session, product_id: ProductId) -> list[ProductMaterial]:
+    """Return the materials that a product owes or may bring."""
+    query = select(ProductMaterial).where(ProductMaterial.product_id == product_id)
+    return list(session.exec(query.order_by(ProductMaterial.kind, ProductMaterial.name)))
+
+
+def deposit_by_id(session: Session, deposit_id: DepositId) -> Deposit | None:
+    """Return a deposit."""
+    return session.get(Deposit, deposit_id)
+
+
+def deposit_by_number(session: Session, product_id: ProductId, number: int) -> Deposit | None:
+    """Return a product's sealed deposit by its number."""
+    return session.exec(
+        select(Deposit).where(Deposit.product_id == product_id, Deposit.number == number)
+    ).first()
+
+
+def deposits_of(session: Session, product_id: ProductId, limit: int) -> list[Deposit]:
+    """Return a product's newest sealed deposits, newest first."""
+    return list(
+        session.exec(
+            select(Deposit)
+            .where(Deposit.product_id == product_id, Deposit.state == "sealed")
+            .order_by(col(Deposit.number).desc())
+            .limit(limit)
+        )
+    )
+
+
+def newest_sealed(session: Session, product_id: ProductId) -> Deposit | None:
+    """Return a product's newest sealed deposit."""
+    return next(iter(deposits_of(session, product_id, 1)), None)
+
+
+def open_before(session: Session, via: str, moment: datetime) -> list[Deposit]:
+    """Return the open deposits of one way in that were opened before a moment."""
+    return list(
+        session.exec(
+            select(Deposit).where(
+                Deposit.state == "open", Deposit.via == via, Deposit.opened_at < moment
+            )
+        )
+    )
+
+
+def without_receipt(session: Session) -> list[Deposit]:
+    """Return the sealed deposits that still lack their receipt, oldest first."""
+    return list(
+        session.exec(
+            select(Deposit)
+            .where(Deposit.state == "sealed", col(Deposit.receipt_json).is_(None))
+            .order_by(col(Deposit.sealed_at))
+        )
+    )
+
+
+def parts_of(session: Session, deposit_id: DepositId) -> list[Part]:
+    """Return a deposit's parts by kind and name."""
+    query = select(Part).where(Part.deposit_id == deposit_id)
+    return list(session.exec(query.order_by(Part.kind, Part.name)))
+
+
+def part_by_id(session: Session, part_id: str) -> Part | None:
+    """Return a part."""
+    return session.get(Part, part_id)
+
+
+def upload_by_id(session: Session, upload_id: UploadId) -> Upload | None:
+    """Return an upload."""
+    return session.get(Upload, upload_id)
+
+
+def uploads_of(session: Session, deposit_id: DepositId, state: str) -> list[Upload]:
+    """Return a deposit's uploads in one state."""
+    return list(
+        session.exec(select(Upload).where(Upload.deposit_id == deposit_id, Upload.state == state))
+    )
+
+
+def uploads_in(session: Session, state: str) -> list[Upload]:
+    """Return every upload in one state."""
+    return list(session.exec(select(Upload).where(Upload.state == state)))
+
+
+def add(session: Session, *rows: SQLModel) -> None:
+    """Store new or changed rows in the open transaction."""
+    session.add_all(rows)
+    session.flush()
+
+
+def lock_product(session: Session, product_id: ProductId) -> None:
+    """Hold a product's row until the transaction ends: numbers are given one at a time.
+
+    On SQLite the writer already holds the whole database.
+    """
+    session.exec(select(Product).where(Product.id == product_id).with_for_update()).first()
