@@ -1,0 +1,1 @@
+"""Composition roots: the command line, the processes, and the graph of objects they run on."""

@@ -1,0 +1,165 @@
+"""``escrow admin``: set an installation up; organisations, members and tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from escrow.operations.cli import remote
+from escrow.operations.cli.output import give, give_table, say
+
+app = typer.Typer(
+    help="Set an installation up; organisations, members, tokens.", no_args_is_help=True
+)
+
+
+@app.command("init")
+def init(
+    new_token: Annotated[
+        bool, typer.Option("--new-token", help="Another one-time token, the first being lost.")
+    ] = False,
+) -> None:
+    """Make the database and the keys, and print a one-time token for the first administrator.
+
+    Example: escrow admin init
+    """
+    from escrow.operations.installation import initialise
+    from escrow.operations.settings_source import settings
+
+    done = initialise(settings(), new_token=new_token)
+    document = {
+        "home": str(done.home),
+        "trust_root_fingerprint": done.fingerprint,
+        "one_time_token": done.one_time_token,
+    }
+    give(document)
+    if done.one_time_token is None:
+        say("Already set up. 'escrow admin init --new-token' prints another one-time token.")
+    else:
+        say("Start the service with 'escrow serve', then 'escrow admin claim'.")
+
+
+@app.command("images")
+def images() -> None:
+    """Make the builder images that are missing; prints what it does.
+
+    Example: escrow admin images
+    """
+    from escrow.operations.images import make_images
+
+    give({"images": make_images(say)}, "Builder images are ready.")
+
+
+@app.command("claim")
+def claim(
+    name: Annotated[str, typer.Option(help="Your name.")],
+    email: Annotated[str, typer.Option(help="Your address.")],
+    one_time_token: Annotated[
+        str, typer.Option(envvar="ESCROW_ONE_TIME_TOKEN", help="What 'admin init' printed.")
+    ],
+) -> None:
+    """Exchange the one-time token for the first administrator's token (printed once).
+
+    Example: ESCROW_ONE_TIME_TOKEN=… escrow admin claim --name Ada --email ada@example.org
+    """
+    body = {"one_time_token": one_time_token, "name": name, "email": email}
+    document = remote.call("POST", "/setup", json=body, authenticated=False).json()
+    give(document)
+
+
+@app.command("organisation")
+def organisation(
+    slug: Annotated[str, typer.Argument(help="Short name, as it stands in addresses.")],
+    name: Annotated[str, typer.Option(help="Full name.")] = "",
+) -> None:
+    """Register an organisation.
+
+    Example: escrow admin organisation acme --name "Acme Ltd"
+    """
+    body = {"slug": slug, "name": name or slug}
+    give(remote.call("POST", "/organisations", json=body).json(), f"Registered {slug}.")
+
+
+@app.command("organisations")
+def organisations() -> None:
+    """List the organisations.
+
+    Example: escrow admin organisations
+    """
+    items = remote.call("GET", "/organisations").json()["items"]
+    give_table(items, ("slug", "name", "id"), "No organisations yet.")
+
+
+@app.command("member")
+def member(
+    organisation: Annotated[str, typer.Argument(help="The organisation's short name.")],
+    name: Annotated[str, typer.Option(help="The person's name.")],
+    email: Annotated[str, typer.Option(help="The person's address.")],
+    role: Annotated[str, typer.Option(help="operator, vendor, beneficiary, agent or auditor.")],
+    signing_key: Annotated[str | None, typer.Option(help="ed25519:…, the person's own.")] = None,
+    age_recipient: Annotated[str | None, typer.Option(help="age1…, the person's own.")] = None,
+) -> None:
+    """Register a person, with his public keys.
+
+    Example: escrow admin member acme --name Ada --email ada@acme.example --role vendor
+    """
+    body = {
+        "name": name,
+        "email": email,
+        "role": role,
+        "signing_key": signing_key,
+        "age_recipient": age_recipient,
+    }
+    path = f"/organisations/{organisation}/members"
+    document = remote.call("POST", path, json=body).json()
+    give(document, f"Registered {name} as {document['id']}.")
+
+
+@app.command("token")
+def token(
+    organisation: Annotated[str, typer.Argument(help="The organisation's short name.")],
+    role: Annotated[str, typer.Option(help="vendor, beneficiary, agent, auditor or operator.")],
+    member: Annotated[str | None, typer.Option(help="The person it is for, by id.")] = None,
+    product: Annotated[list[str] | None, typer.Option(help="Only this vendor/product.")] = None,
+    agreement: Annotated[list[str] | None, typer.Option(help="Only this agreement.")] = None,
+    verb: Annotated[list[str] | None, typer.Option(help="Only this verb, e.g. deposit.")] = None,
+    days: Annotated[int, typer.Option(help="How long it holds, at most 365.")] = 90,
+    label: Annotated[str, typer.Option(help="What it is for.")] = "",
+) -> None:
+    """Issue a token, scoped and expiring; it is printed once and stored only as a hash.
+
+    Example: escrow admin token acme --role vendor --product acme/ledger --verb deposit
+    """
+    body = {
+        "organisation": organisation,
+        "role": role,
+        "member_id": member,
+        "products": product,
+        "agreements": agreement,
+        "verbs": verb,
+        "expires_in_days": days,
+        "label": label,
+    }
+    give(remote.call("POST", "/tokens", json=body).json())
+
+
+@app.command("tokens")
+def tokens() -> None:
+    """List the tokens with their scopes and when they were last used.
+
+    Example: escrow admin tokens
+    """
+    items = remote.call("GET", "/tokens").json()["items"]
+    columns = ("id", "label", "organisation", "role", "expires_at", "last_used_at", "revoked_at")
+    give_table(items, columns, "No tokens yet.")
+
+
+@app.command("revoke")
+def revoke(token_id: Annotated[str, typer.Argument(help="The token's id.")]) -> None:
+    """Revoke a token, at once.
+
+    Example: escrow admin revoke tok_01kb…
+    """
+    remote.call("DELETE", f"/tokens/{token_id}")
+    give({"revoked": token_id}, f"Revoked {token_id}.")

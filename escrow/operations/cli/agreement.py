@@ -1,0 +1,187 @@
+"""``escrow agreement``: write, check, file, read and sign agreements."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agreements import parsing, templates
+from escrow.evidence import acts
+from escrow.ground.clock import SystemClock
+from escrow.ground.errors import InvalidInput
+from escrow.operations.cli import keys, remote
+from escrow.operations.cli.output import EXIT_DOES_NOT, give, give_table, say
+from escrow.vault import age
+
+app = typer.Typer(help="Write, check, file and sign agreements.", no_args_is_help=True)
+
+KeyOption = Annotated[Path, typer.Option("--key", help="Your signing key, NAME.pem.")]
+
+
+class BadAgreementFile(InvalidInput):
+    """An agreement file cannot be read."""
+
+    code = "cli.bad-agreement-file"
+
+
+@app.command("new")
+def new(
+    template: Annotated[str, typer.Option(help="Which template.")] = "three-party",
+) -> None:
+    """Print a template, to be filled in and filed.
+
+    Example: escrow agreement new > ledger.toml
+    """
+    typer.echo(templates.template_text(template), nl=False)
+
+
+@app.command("check")
+def check(file: Annotated[Path, typer.Argument(help="The agreement, TOML.")]) -> None:
+    """Check an agreement without filing it; names the line, the reason and the remedy.
+
+    Example: escrow agreement check ledger.toml
+    """
+    problems = parsing.check_agreement(_read(file))
+    rows = [
+        {
+            "line": problem.line,
+            "severity": problem.severity,
+            "place": problem.path,
+            "reason": problem.reason,
+            "remedy": problem.remedy,
+            "code": problem.code,
+        }
+        for problem in problems
+    ]
+    give_table(rows, ("line", "severity", "reason", "remedy"), f"{file} holds; no warnings.")
+    if any(problem.severity == "error" for problem in problems):
+        raise typer.Exit(EXIT_DOES_NOT)
+
+
+@app.command("file")
+def file_agreement(
+    file: Annotated[Path, typer.Argument(help="The agreement, TOML.")],
+    amends: Annotated[str | None, typer.Option(help="The agreement that this is a version of.")] = (
+        None
+    ),
+) -> None:
+    """File an agreement; its text is hashed and kept for ever.
+
+    Example: escrow agreement file ledger.toml
+    """
+    document = remote.call(
+        "POST",
+        "/agreements",
+        content=_read(file).encode(),
+        media_type="application/toml",
+        parameters={"amends": amends} if amends else None,
+    ).json()
+    give(document, f"Filed {document['id']}, version {document['version']}.")
+    _say_missing(document)
+
+
+@app.command("list")
+def list_agreements() -> None:
+    """List the agreements that you are a party of.
+
+    Example: escrow agreement list
+    """
+    items = remote.call("GET", "/agreements").json()["items"]
+    give_table(items, ("id", "version", "standing", "title"), "No agreements yet.")
+
+
+@app.command("show")
+def show(
+    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
+    text: Annotated[bool, typer.Option("--text", help="Print the agreement itself.")] = False,
+) -> None:
+    """Show where an agreement stands and what is still missing.
+
+    Example: escrow agreement show agr_01kb… --text
+    """
+    if text:
+        typer.echo(remote.call("GET", f"/agreements/{agreement}/text").text, nl=False)
+        return
+    document = remote.call("GET", f"/agreements/{agreement}").json()
+    give({name: value for name, value in document.items() if name != "missing"})
+    _say_missing(document)
+
+
+@app.command("accept")
+def accept(
+    agreement: Annotated[str, typer.Argument(help="The agreement's id.")], key: KeyOption
+) -> None:
+    """Sign that you accept the agreement's current text.
+
+    Prints the text's SHA-256 and the trust root's fingerprint: compare both with what the other
+    parties were given before you enter the passphrase.
+
+    Example: escrow agreement accept agr_01kb… --key ada.pem
+    """
+    document = remote.call("GET", f"/agreements/{agreement}").json()
+    say(f"Agreement    {document['title']}, version {document['version']}")
+    say(f"Text SHA-256 {document['text_sha256']}")
+    send_act(
+        agreement,
+        "accept-agreement",
+        {
+            "agreement_id": agreement,
+            "version": document["version"],
+            "text_sha256": document["text_sha256"],
+        },
+        key,
+    )
+
+
+@app.command("prove-recipient")
+def prove_recipient(
+    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
+    key: KeyOption,
+    identity: Annotated[Path, typer.Option(help="The recipient's identity, NAME.age.")],
+) -> None:
+    """Prove that you can open what a release would hand you, by opening a canary sealed to it.
+
+    Example: escrow agreement prove-recipient agr_01kb… --key bo.pem --identity bo.age
+    """
+    secret_holder = keys.read_identity(identity)
+    canaries = remote.call("GET", f"/agreements/{agreement}/recipient-canaries").json()["canaries"]
+    mine = [item for item in canaries if item["recipient"] == str(secret_holder.recipient)]
+    if not mine:
+        raise BadAgreementFile(
+            f"The agreement names no recipient that {identity.name} can open.",
+            "Give the identity whose public half stands in the agreement.",
+        )
+    opened = age.decrypt_bytes(base64.b64decode(mine[0]["file"]), [secret_holder])
+    subject = {
+        "agreement_id": agreement,
+        "recipient": mine[0]["recipient"],
+        "secret": opened.hex(),
+    }
+    send_act(agreement, "prove-recipient", subject, key)
+
+
+def send_act(agreement: str, act: str, subject: dict[str, object], key: Path) -> None:
+    """Sign an act with the person's own key, send it, and say what is still missing."""
+    signer = keys.read_signing_key(key)
+    payload = acts.build_act(act, subject, signer.public, SystemClock().now())
+    envelope = acts.sign_act(payload, signer)
+    document = remote.call("POST", f"/agreements/{agreement}/acts", json=envelope.to_json()).json()
+    give(document, f"Recorded. The agreement is {document['standing']}.")
+    _say_missing(document)
+
+
+def _say_missing(document: dict[str, object]) -> None:
+    for item in document.get("missing") or ():  # type: ignore[attr-defined]
+        say(f"  missing: {item['what']} ({item['who']})")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadAgreementFile(
+            f"{file} cannot be read as UTF-8 text.", "Check the path; the file is TOML."
+        ) from problem

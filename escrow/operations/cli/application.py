@@ -1,0 +1,56 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from escrow.operations.cli import (
+    admin,
+    agreement,
+    ceremony,
+    check,
+    deposit,
+    keys,
+    ledger,
+    product,
+    running,
+    settings,
+    status,
+)
+from escrow.operations.cli.output import take_json_flag
+
+_HELP = """Software escrow whose every claim can be checked by programs that we did not write.
+
+Where the service is: ESCROW_URL (default http://127.0.0.1:8420). Who you are: ESCROW_TOKEN, or
+ESCROW_TOKEN_FILE. Every command takes --json. Exit codes: 0 it holds, 1 it does not, 2 could not
+tell.
+
+Example: escrow status acme/ledger
+"""
+
+app = typer.Typer(
+    help=_HELP, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False
+)
+app.add_typer(admin.app, name="admin")
+app.add_typer(agreement.app, name="agreement")
+app.add_typer(ceremony.app, name="ceremony")
+app.add_typer(settings.app, name="config")
+app.add_typer(deposit.app, name="deposit")
+app.add_typer(keys.app, name="keys")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(product.app, name="product")
+app.command("check")(check.check)
+app.command("docs", hidden=True)(running.docs)
+app.command("keyholder", hidden=True)(running.keyholder)
+app.command("logs")(status.logs)
+app.command("report")(status.report)
+app.command("receipt")(status.receipt)
+app.command("serve")(running.serve)
+app.command("status")(status.status)
+
+
+def application() -> None:
+    """Run the command that the process was given; ``--json`` may stand anywhere."""
+    app(args=take_json_flag(sys.argv[1:]), prog_name="escrow")

@@ -1,0 +1,124 @@
+"""``escrow ceremony``: the agents' keys come to life, each share in its agent's hands only.
+
+The keyholder deals the shares; every agent opens its own share file with its own identity, sends
+the *canary's* share on, sealed to the agent who opens, and that agent opens the canary outside
+the keyholder. The share of the sealing key never leaves its file.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from escrow.ground.errors import InvalidInput
+from escrow.operations.cli import keys, remote
+from escrow.operations.cli.agreement import KeyOption, send_act
+from escrow.operations.cli.output import give
+from escrow.vault import age
+from escrow.vault.ceremony import (
+    OpenedShare,
+    combine_canary,
+    open_canary_share,
+    open_share_file,
+    seal_canary_share,
+)
+
+app = typer.Typer(help="Deal and prove the agents' key shares.", no_args_is_help=True)
+
+AgreementArgument = Annotated[str, typer.Argument(help="The agreement's id.")]
+IdentityOption = Annotated[Path, typer.Option(help="Your age identity, NAME.age.")]
+
+
+class NoShareForYou(InvalidInput):
+    """The agreement holds no share sealed to this identity."""
+
+    code = "cli.no-share"
+
+
+@app.command("hold")
+def hold(agreement: AgreementArgument) -> None:
+    """Have the keyholder deal the agreement's sealing key to its agents (an administrator's act).
+
+    Example: escrow ceremony hold agr_01kb…
+    """
+    document = remote.call("POST", f"/agreements/{agreement}/ceremony").json()
+    give(document, f"Epoch {document['epoch']} is dealt to {len(document['agents'])} agents.")
+
+
+@app.command("contribute")
+def contribute(
+    agreement: AgreementArgument,
+    identity: IdentityOption,
+    to: Annotated[str, typer.Option(help="The opening agent's age1… recipient.")],
+    save_share: Annotated[
+        Path | None, typer.Option(help="Also keep your sealed share file here.")
+    ] = None,
+) -> None:
+    """Open your share file and send your share of the canary to the agent who opens it.
+
+    Example: escrow ceremony contribute agr_01kb… --identity cy.age --to age1…
+    """
+    dealt = _dealt(agreement)
+    if save_share is not None:
+        save_share.write_bytes(base64.b64decode(_own_file(dealt, identity)[1]))
+    share = _own_share(dealt, identity)
+    sealed = seal_canary_share(share, age.parse_recipient(to))
+    body = {"recipient": to, "file": base64.b64encode(sealed).decode()}
+    remote.call("POST", f"/agreements/{agreement}/canary-shares", json=body)
+    give({"index": share.index}, f"Your share ({share.index} of {share.n}) opens; sent on.")
+
+
+@app.command("open-canary")
+def open_canary(agreement: AgreementArgument, identity: IdentityOption, key: KeyOption) -> None:
+    """Open the canary from the shares sent to you, and state under your key that it opened.
+
+    Example: escrow ceremony open-canary agr_01kb… --identity di.age --key di.pem
+    """
+    dealt = _dealt(agreement)
+    opener = keys.read_identity(identity)
+    own = _own_share_with(dealt, opener)
+    path = f"/agreements/{agreement}/canary-shares"
+    sent = remote.call("GET", path, parameters={"recipient": str(opener.recipient)}).json()
+    shares = {own.index: own.canary_share}
+    for item in sent["items"]:
+        contributed = open_canary_share(base64.b64decode(item["file"]), opener)
+        shares[contributed.index] = contributed.canary_share
+    secret = combine_canary(list(shares.values()), base64.b64decode(dealt["canary_file"]))
+    subject: dict[str, object] = {
+        "agreement_id": agreement,
+        "epoch": dealt["epoch"],
+        "contributors": sorted(shares),
+        "secret": secret.hex(),
+    }
+    send_act(agreement, "open-canary", subject, key)
+
+
+def _dealt(agreement: str) -> dict[str, object]:
+    document: dict[str, object] = remote.call("GET", f"/agreements/{agreement}/shares").json()
+    return document
+
+
+def _own_file(dealt: dict[str, object], identity: Path) -> tuple[keys.AgeIdentity, str]:
+    opener = keys.read_identity(identity)
+    return opener, _file_for(dealt, opener)
+
+
+def _file_for(dealt: dict[str, object], opener: keys.AgeIdentity) -> str:
+    for item in dealt["shares"]:  # type: ignore[attr-defined]
+        if item["recipient"] == str(opener.recipient):
+            return str(item["file"])
+    raise NoShareForYou(
+        "The agreement holds no share sealed to this identity.",
+        "Give the identity whose public half stands in the agreement, and your own token.",
+    )
+
+
+def _own_share(dealt: dict[str, object], identity: Path) -> OpenedShare:
+    return _own_share_with(dealt, keys.read_identity(identity))
+
+
+def _own_share_with(dealt: dict[str, object], opener: keys.AgeIdentity) -> OpenedShare:
+    return open_share_file(base64.b64decode(_file_for(dealt, opener)), opener)

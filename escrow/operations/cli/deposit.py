@@ -1,0 +1,112 @@
+"""``escrow deposit``: hand materials over, streamed and resumable.
+
+``send`` does all of it in one go; ``begin``, ``add`` and ``finish`` are the same in steps. Source
+is best pushed with git; a directory given here is bundled (a git work tree) or packed as tar.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from escrow.operations.cli import remote
+from escrow.operations.cli.material import Material, material_of
+from escrow.operations.cli.output import give, give_table, say
+from escrow.operations.cli.upload import send_material
+
+app = typer.Typer(help="Hand materials over.", no_args_is_help=True)
+
+ProductArgument = Annotated[str, typer.Argument(help="vendor/product")]
+_Paths = list[Path] | None
+
+
+@app.command("send")
+def send(
+    product: ProductArgument,
+    source: Annotated[Path | None, typer.Option(help="A git work tree, folder or archive.")] = None,
+    data: Annotated[_Paths, typer.Option(help="A data dump (file or folder).")] = None,
+    docs: Annotated[_Paths, typer.Option(help="Documents (file or folder).")] = None,
+    artifacts: Annotated[_Paths, typer.Option(help="What is shipped.")] = None,
+) -> None:
+    """Deposit materials in one go: begin, upload each, finish, receipt.
+
+    Example: escrow deposit send acme/ledger --source . --data dump.sql --docs manual/
+    """
+    wanted = [("source", source)] if source else []
+    for kind, paths in (("data", data), ("docs", docs), ("artifacts", artifacts)):
+        wanted += [(kind, path) for path in paths or ()]
+    if not wanted:
+        raise typer.BadParameter("name at least one of --source, --data, --docs, --artifacts")
+    draft = remote.call("POST", f"/products/{product}/deposits").json()["id"]
+    for kind, path in wanted:
+        with material_of(kind, path) as material:
+            send_material(draft, material)
+    _finish(draft)
+
+
+@app.command("begin")
+def begin(product: ProductArgument) -> None:
+    """Open a draft that gathers parts; it gets its number when it is finished.
+
+    Example: escrow deposit begin acme/ledger
+    """
+    document = remote.call("POST", f"/products/{product}/deposits").json()
+    give(document, document["id"])
+
+
+@app.command("add")
+def add(
+    deposit: Annotated[str, typer.Argument(help="The draft's id.")],
+    path: Annotated[Path, typer.Argument(help="File or folder.")],
+    kind: Annotated[str, typer.Option(help="source, data, docs, artifacts, …")] = "data",
+    name: Annotated[str | None, typer.Option(help="The part's name; default: the file's.")] = None,
+) -> None:
+    """Upload one part; run it again after an interruption and it goes on where it stopped.
+
+    Example: escrow deposit add dep_01kb… dump.sql --kind data
+    """
+    with material_of(kind, path) as material:
+        named = (
+            material
+            if name is None
+            else Material(material.kind, name, material.media, material.path)
+        )
+        give(send_material(deposit, named))
+
+
+@app.command("finish")
+def finish(deposit: Annotated[str, typer.Argument(help="The draft's id.")]) -> None:
+    """Seal the draft: it gets its number, a receipt, and is verified without anyone asking.
+
+    Example: escrow deposit finish dep_01kb…
+    """
+    _finish(deposit)
+
+
+@app.command("abandon")
+def abandon(deposit: Annotated[str, typer.Argument(help="The draft's id.")]) -> None:
+    """Drop a draft and what was uploaded to it.
+
+    Example: escrow deposit abandon dep_01kb…
+    """
+    remote.call("DELETE", f"/deposits/{deposit}")
+    give({"abandoned": deposit}, f"Dropped {deposit}.")
+
+
+@app.command("list")
+def list_deposits(product: ProductArgument) -> None:
+    """List a product's deposits, newest first.
+
+    Example: escrow deposit list acme/ledger
+    """
+    items = remote.call("GET", f"/products/{product}/deposits").json()["items"]
+    columns = ("number", "state", "verdict", "level", "sealed_at", "id")
+    give_table(items, columns, "No deposits yet.")
+
+
+def _finish(deposit: str) -> None:
+    document = remote.call("POST", f"/deposits/{deposit}/finish").json()
+    give(document, f"Deposit {document['number']} is sealed and logged ({document['id']}).")
+    say(f"Follow its verification: escrow status {document['id']}; escrow logs -f {document['id']}")

@@ -1,0 +1,114 @@
+"""``escrow keys``: a person's own keys, made and kept on that person's machine.
+
+NAME.pem is the Ed25519 signing key (PKCS #8; stock openssl reads it), NAME.age the age identity
+for shares or for receiving a release (an age file under the passphrase; stock age opens it),
+NAME.public.json the two public halves: what goes into an agreement.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from escrow.ground.errors import InvalidInput
+from escrow.ground.signatures import SigningKey
+from escrow.operations.cli.output import give
+from escrow.operations.cli.secrets import passphrase
+from escrow.vault import age
+
+_AGE_MAGIC = b"age-encryption.org/"
+
+AgeIdentity = age.X25519Identity | age.HybridIdentity
+
+app = typer.Typer(help="Make and show a person's own keys.", no_args_is_help=True)
+
+
+class KeysExist(InvalidInput):
+    """Key files of that name stand already; a key is never overwritten."""
+
+    code = "cli.keys-exist"
+
+
+class NoSuchKeys(InvalidInput):
+    """There are no keys of that name in the folder."""
+
+    code = "cli.no-such-keys"
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="What the files are called.")],
+    folder: Annotated[Path, typer.Option("--in", help="Where to put them.")] = Path(),
+    post_quantum: Annotated[
+        bool, typer.Option("--post-quantum", help="An age1pq… recipient (needs age 1.3 to open).")
+    ] = False,
+) -> None:
+    """Make a signing key and an age identity, both under one passphrase.
+
+    Example: escrow keys new ada --in ~/escrow-keys
+    """
+    paths = [folder / f"{name}{ending}" for ending in (".pem", ".age", ".public.json")]
+    if existing := [path for path in paths if path.exists()]:
+        raise KeysExist(
+            f"{existing[0]} stands already.", "Choose another name; keys are never overwritten."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = passphrase(f"the keys of {name}", confirm=True)
+    signing = SigningKey.generate()
+    identity = age.new_hybrid_identity() if post_quantum else age.new_x25519_identity()
+    signing.write(paths[0], secret)
+    age.write_identity_file(paths[1], identity, age.Passphrase(secret) if secret else None)
+    public = {
+        "name": name,
+        "signing_key": str(signing.public),
+        "age_recipient": str(identity.recipient),
+    }
+    paths[2].write_text(json.dumps(public, indent=2) + "\n", encoding="utf-8")
+    give(public)
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="What the files are called.")],
+    folder: Annotated[Path, typer.Option("--in", help="Where they are.")] = Path(),
+) -> None:
+    """Print the public halves, as they go into an agreement.
+
+    Example: escrow keys show ada --in ~/escrow-keys
+    """
+    path = folder / f"{name}.public.json"
+    try:
+        give(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as problem:
+        raise NoSuchKeys(
+            f"{path} cannot be read.", "Make the keys with 'escrow keys new'."
+        ) from problem
+
+
+def read_identity(path: Path) -> AgeIdentity:
+    """Return the age identity of a file, asking for its passphrase when it has one.
+
+    Raises:
+        BadIdentity: no such file, or no identity in it.
+        WrongPassphrase: the passphrase does not open it.
+    """
+    try:
+        with path.open("rb") as file:
+            protected = file.read(len(_AGE_MAGIC)) == _AGE_MAGIC
+    except OSError:
+        protected = False
+    return age.read_identity_file(
+        path, passphrase(f"the identity {path.name}") if protected else None
+    )
+
+
+def read_signing_key(path: Path) -> SigningKey:
+    """Return the signing key of a file, asking for its passphrase when it has one."""
+    try:
+        protected = b"ENCRYPTED" in path.read_bytes()[:100]
+    except OSError:
+        protected = False
+    return SigningKey.read(path, passphrase(f"the key {path.name}") if protected else None)

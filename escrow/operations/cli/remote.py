@@ -1,0 +1,150 @@
+"""The command line's side of the HTTP API: where the service is, and one call."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from escrow.ground.errors import (
+    EscrowError,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    Refused,
+    Tampered,
+    Unavailable,
+)
+
+DEFAULT_URL = "http://127.0.0.1:8420"
+URL_VARIABLE = "ESCROW_URL"
+TOKEN_VARIABLE = "ESCROW_TOKEN"  # noqa: S105 - the variable's name, not a token
+TOKEN_FILE_VARIABLE = "ESCROW_TOKEN_FILE"  # noqa: S105 - likewise
+
+# Sealing the last part of a large deposit waits for the disk; everything else answers at once.
+CALL_TIMEOUT_SECONDS = 600.0
+
+_FAMILY_OF_STATUS: Mapping[int, type[EscrowError]] = {
+    401: NotAuthenticated,
+    403: NotPermitted,
+    404: NotFound,
+    409: Refused,
+    422: InvalidInput,
+    500: Tampered,
+}
+
+
+class NoToken(InvalidInput):
+    """A command that speaks to the service was given no token."""
+
+    code = "cli.no-token"
+
+
+class ServiceOut(Unavailable):
+    """The service does not answer at its address."""
+
+    code = "cli.service-out"
+
+
+def service_url() -> str:
+    """Return the service's address without a trailing slash."""
+    return os.environ.get(URL_VARIABLE, DEFAULT_URL).rstrip("/")
+
+
+def token(*, required: bool = True) -> str | None:
+    """Return the caller's token from the environment or the file that it names.
+
+    Raises:
+        NoToken: there is none and the call needs one.
+    """
+    text = os.environ.get(TOKEN_VARIABLE)
+    if not text and (path := os.environ.get(TOKEN_FILE_VARIABLE)):
+        text = Path(path).read_text(encoding="utf-8").strip()
+    if not text and required:
+        raise NoToken(
+            "No token was given.",
+            f"Put it into {TOKEN_VARIABLE}, or its file's path into {TOKEN_FILE_VARIABLE}.",
+        )
+    return text or None
+
+
+@contextmanager
+def connection(*, authenticated: bool = True) -> Iterator[httpx.Client]:
+    """Give a client for the service's API; transport errors become one clear sentence.
+
+    Raises:
+        ServiceOut: nothing answers there.
+        NoToken: see :func:`token`.
+    """
+    headers = {}
+    if authenticated:
+        headers["Authorization"] = f"Bearer {token()}"
+    try:
+        with httpx.Client(
+            base_url=f"{service_url()}/api/v1",
+            headers=headers,
+            timeout=CALL_TIMEOUT_SECONDS,
+            # The service's own address is asked directly, whatever proxy the shell is set to.
+            trust_env=False,
+        ) as client:
+            yield client
+    except httpx.TransportError as problem:
+        raise ServiceOut(
+            f"The service at {service_url()} does not answer.",
+            f"Start it with 'escrow serve', or set {URL_VARIABLE} to where it runs.",
+        ) from problem
+
+
+def call(
+    method: str,
+    path: str,
+    *,
+    json: object = None,
+    content: str | bytes | None = None,
+    media_type: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    authenticated: bool = True,
+) -> httpx.Response:
+    """Make one call and return the answer when it is a success.
+
+    Unsafe calls carry a fresh ``Idempotency-Key``, so that a retry by the transport does it once.
+
+    Raises:
+        EscrowError: what the service answered, of the family of its status.
+    """
+    headers = {} if method == "GET" else {"Idempotency-Key": str(uuid.uuid4())}
+    if media_type:
+        headers["Content-Type"] = media_type
+    with connection(authenticated=authenticated) as client:
+        answer = client.request(
+            method, path, json=json, content=content, headers=headers, params=parameters
+        )
+    check_answer(answer)
+    return answer
+
+
+def check_answer(answer: httpx.Response) -> None:
+    """Return when the answer is a success.
+
+    Raises:
+        EscrowError: the problem document, rebuilt.
+    """
+    if answer.is_success:
+        return
+    try:
+        document = answer.json()
+    except ValueError:
+        document = {}
+    family = _FAMILY_OF_STATUS.get(answer.status_code, Unavailable)
+    error = family(
+        document.get("title", f"The service answered {answer.status_code}."),
+        document.get("remedy", "Try again later; tell the operator if it stays."),
+    )
+    error.__dict__["code"] = document.get("code", f"http.{answer.status_code}")
+    error.__dict__["detail"] = document.get("detail")
+    raise error

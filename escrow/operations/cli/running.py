@@ -1,0 +1,37 @@
+"""``escrow serve`` and the processes behind it."""
+
+from __future__ import annotations
+
+import typer
+
+from escrow.operations.cli.output import say
+
+
+def serve() -> None:
+    """Run the whole service on this machine: keyholder, portal and worker.
+
+    Sets the installation up when it is new. Stops in order on Ctrl-C or SIGTERM; whatever it was
+    doing is taken up again at the next start.
+
+    Example: ESCROW_KEY_MANAGER=file escrow serve
+    """
+    from escrow.operations.serve import run_service
+    from escrow.operations.settings_source import settings
+
+    run_service(settings(), say)
+
+
+def keyholder() -> None:
+    """Run the keyholder alone; 'serve' starts it by itself."""
+    from escrow.operations.keyholder.process import run_keyholder
+    from escrow.operations.settings_source import settings
+
+    run_keyholder(settings())
+
+
+def docs() -> None:
+    """Write the generated pages of docs/ again."""
+    from escrow.operations.pages import write_pages
+
+    for path in write_pages():
+        typer.echo(path)

@@ -1,0 +1,160 @@
+"""``escrow status``, ``report``, ``receipt`` and ``logs``: how a deposit or a product stands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from escrow.operations.cli import remote
+from escrow.operations.cli.output import (
+    EXIT_DOES_NOT,
+    give,
+    give_fields,
+    give_table,
+    say,
+    wants_json,
+)
+
+DepositArgument = Annotated[
+    str, typer.Argument(help="A deposit's id, or vendor/product for the newest, or …#3.")
+]
+
+
+def deposit_of(text: str) -> str:
+    """Return the id of the deposit that a person named.
+
+    Args:
+        text: ``dep_…``, ``vendor/product`` (the newest) or ``vendor/product#3``.
+    """
+    if "/" not in text:
+        return text
+    product, _, number = text.partition("#")
+    document = remote.call("GET", f"/products/{product}/deposits/{number or 'newest'}").json()
+    return str(document["id"])
+
+
+def status(
+    what: Annotated[
+        str, typer.Argument(help="vendor/product, a deposit's id, or an agreement's id.")
+    ],
+) -> None:
+    """Show where a product, a deposit or an agreement stands, as far as you may see it.
+
+    Example: escrow status acme/ledger
+    """
+    if what.startswith("dep_"):
+        document = remote.call("GET", f"/deposits/{what}").json()
+    elif what.startswith("agr_"):
+        document = remote.call("GET", f"/agreements/{what}/status").json()
+    else:
+        document = remote.call("GET", f"/products/{what}/status").json()
+    if wants_json():
+        give(document)
+        return
+    deposits = document.pop("deposits", [])
+    give_fields(document)
+    if deposits:
+        say("")
+        give_table(deposits, ("number", "state", "verdict", "level", "sealed_at", "id"), "")
+
+
+def report(
+    deposit: DepositArgument,
+    save: Annotated[Path | None, typer.Option(help="Keep the signed report here.")] = None,
+) -> None:
+    """Print the verification report of a deposit, in the class that you may see.
+
+    Exit code 0: PASS; 1: anything else.
+
+    Example: escrow report acme/ledger --save report.json
+    """
+    answer = remote.call("GET", f"/deposits/{deposit_of(deposit)}/report").json()
+    if save is not None:
+        save.write_text(_text(answer["document"]), encoding="utf-8")
+    summary = answer["summary"]
+    findings = summary.pop("findings", [])
+    if wants_json():
+        give({**summary, "findings": findings})
+    else:
+        give_fields(summary)
+        for finding in findings:
+            say(f"  {finding['severity']:<5} {finding['code']}  {finding.get('sentence', '')}")
+            if finding.get("remedy"):
+                say(f"        remedy: {finding['remedy']}")
+    if summary["verdict"] != "pass":
+        raise typer.Exit(EXIT_DOES_NOT)
+
+
+def receipt(
+    deposit: DepositArgument,
+    save: Annotated[Path | None, typer.Option(help="Keep the signed receipt here.")] = None,
+) -> None:
+    """Fetch the signed receipt of a deposit.
+
+    Example: escrow receipt acme/ledger --save receipt.json && escrow check receipt.json
+    """
+    document = remote.call("GET", f"/deposits/{deposit_of(deposit)}/receipt").json()
+    if save is None:
+        sys.stdout.write(_text(document))
+        return
+    save.write_text(_text(document), encoding="utf-8")
+    give({"saved": str(save)}, f"Saved {save}; 'escrow check {save}' checks it offline.")
+
+
+def logs(
+    deposit: DepositArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until it is finished.")] = False,
+) -> None:
+    """Print the log of a trial build; the vendor alone can.
+
+    Example: escrow logs -f acme/ledger
+    """
+    path = f"/deposits/{deposit_of(deposit)}/log"
+    offset = ""
+    while True:
+        finished, offset = _stream(path, offset, follow=follow)
+        if finished or not follow:
+            return
+
+
+def _stream(path: str, offset: str, *, follow: bool) -> tuple[bool, str]:
+    """Print events from an offset on; return whether the log ended, and the next offset."""
+    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": offset} if offset else {})
+    event = ""
+    try:
+        with (
+            remote.connection() as client,
+            client.stream(
+                "GET", path, headers=headers, params={"follow": str(follow).lower()}
+            ) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                remote.check_answer(answer)
+            for line in answer.iter_lines():
+                name, _, value = line.partition(":")
+                value = value.removeprefix(" ")
+                if name == "event":
+                    event = value
+                elif name == "id":
+                    offset = value
+                elif name == "data" and event == "end":
+                    return True, offset
+                elif name == "data":
+                    sys.stdout.write(value + "\n")
+                    sys.stdout.flush()
+                elif not line:
+                    event = ""
+    except httpx.ReadTimeout:
+        return False, offset
+    return not follow, offset
+
+
+def _text(document: object) -> str:
+    import json
+
+    return json.dumps(document, indent=2) + "\n"

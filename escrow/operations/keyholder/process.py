@@ -1,0 +1,125 @@
+"""The keyholder's process: starts as whoever starts it, drops to its own user, answers calls.
+
+Everything that it needs is loaded *before* privileges are dropped: the program's files may lie
+where its own user cannot read. Secrets are opened only after, from its own folder.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+
+from escrow.ground.clock import SystemClock
+from escrow.ground.database import Database
+from escrow.ground.settings import Settings
+from escrow.operations.home import Home, drop_privileges, own_user
+from escrow.operations.keyholder.custody import Custody
+from escrow.operations.keyholder.disk import OwnDisk, Pinned
+from escrow.operations.keyholder.wire import KeyholderServer, Verb
+
+# Lanes that no verdict closed are closed by the clock; looking every ten minutes is often enough
+# for a limit of days.
+LANE_SWEEP_SECONDS = 600.0
+
+_log = logging.getLogger("escrow.keyholder")
+
+
+def run_keyholder(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, or until the process that started us is gone."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    home = Home(settings.home)
+    starter = os.geteuid()
+    parent = os.getppid()
+    user = own_user(settings.keyholder_user)
+    pinned = Pinned.read(home.pinned)
+    _load_before_dropping(settings)
+    if user is not None:
+        drop_privileges(user)
+    else:
+        _log.warning("the keyholder shares the service's user: start as root to separate them")
+    database = Database(settings.database_url)
+    disk = OwnDisk(home.keyholder)
+    custody = Custody(database, disk, pinned, settings, SystemClock())
+    _publish(home.keyholder_public, disk)
+    server = KeyholderServer(home.socket, verbs_of(custody), frozenset({0, starter, os.geteuid()}))
+    _stop_on_signals(server, parent)
+    _sweep_lanes(custody)
+    try:
+        server.serve_forever(poll_interval=0.2)
+    finally:
+        server.server_close()
+        home.socket.unlink(missing_ok=True)
+        database.close()
+
+
+def verbs_of(custody: Custody) -> dict[str, Verb]:
+    """Return what can be asked of the keyholder: names, and nothing that opens without a log."""
+    return {
+        "ping": lambda: "here",
+        "open-lane": custody.open_lane,
+        "seal-lasting-headers": custody.seal_lasting_headers,
+        "sequence": custody.sequence,
+        "open-for-verification": custody.open_for_verification,
+        "close-lane": custody.close_lane,
+        "documents-recipient": custody.documents_recipient,
+        "open-document": custody.open_document,
+        "hold-ceremony": custody.hold_ceremony,
+    }
+
+
+def _load_before_dropping(settings: Settings) -> None:
+    """Touch what Python would otherwise load lazily, while its files can still be read."""
+    import encodings.idna
+    import sqlite3
+
+    from escrow.vault import age
+
+    del encodings, sqlite3
+    identity = age.new_hybrid_identity()
+    header = age.wrap_file_key(age.FileKey.generate(), [identity.recipient])
+    age.open_header(header, [identity])
+    database = Database(settings.database_url)
+    with database.reading() as session:
+        session.connection().exec_driver_sql("SELECT 1")
+    database.close()
+
+
+def _publish(path: Path, disk: OwnDisk) -> None:
+    """Write the public keys where the service reads them; it pins them at the first start."""
+    staged = path.with_suffix(".new")
+    staged.write_text(json.dumps(disk.public_keys(), indent=2) + "\n", encoding="utf-8")
+    staged.chmod(0o644)
+    staged.replace(path)
+
+
+def _stop_on_signals(server: KeyholderServer, parent: int) -> None:
+    def stop(*_: object) -> None:
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+    def watch_parent() -> None:
+        # A service that was killed must not leave a keyholder behind that answers its successor.
+        while os.getppid() == parent:
+            threading.Event().wait(0.5)
+        server.shutdown()
+
+    threading.Thread(target=watch_parent, name="watch-parent", daemon=True).start()
+
+
+def _sweep_lanes(custody: Custody) -> None:
+    def sweep() -> None:
+        while True:
+            try:
+                custody.close_overdue_lanes()
+            except Exception:
+                # A worker loop: a database that is away for a while must not end the sweeping.
+                _log.exception("overdue lanes could not be closed; trying again later")
+            threading.Event().wait(LANE_SWEEP_SECONDS)
+
+    threading.Thread(target=sweep, name="sweep-lanes", daemon=True).start()
