@@ -9,6 +9,8 @@
     ├── EcosystemNotOffered    no builder image of this name or suite           (not tested)
     ├── SystemPackagesNotOffered   a Debian package of the recipe is unknown    (not tested)
     ├── ImageNotBuilt          a builder image could not be made                (try later)
+    ├── NetworkNotOffered      a phase asked for the network                    (not tested)
+    ├── OutputAbsent           nothing lies at this path of the workspace       (a finding)
     └── OutputRefused          what came out of a workspace breaks a limit      (a finding)
 
 A failed build is a result, never an exception: these errors say only that *we* could not try, or
@@ -79,6 +81,18 @@ class ImageNotBuilt(BuilderError):
     """A base or builder image could not be made on this machine."""
 
     code = "builders.image-not-built"
+
+
+class NetworkNotOffered(BuilderError):
+    """A phase asked for the network, and no recording proxy stands between it and the world."""
+
+    code = "builders.network-not-offered"
+
+
+class OutputAbsent(BuilderError):
+    """Nothing lies at the path of the workspace that was asked for."""
+
+    code = "builders.output-absent"
 
 
 class OutputRefused(BuilderError):

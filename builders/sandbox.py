@@ -1,69 +1,126 @@
-"""The only door to Docker: hostile bytes are unpacked, built and run here and nowhere else."""
+"""The only door to Docker: hostile bytes are unpacked, built and run here and nowhere else.
+
+Guarantees: one fresh container per phase, without network, capabilities or a writable root, under
+limits of time, memory, disk, files, processes and output; nothing of a phase outlives it. It does
+*not* decide what is run, nor what a result means. A failed command is a result; a broken engine is
+:class:`~builders.errors.EngineUnavailable` (try later).
+
+The parts: ``sandbox_engine`` (connection), ``sandbox_images``, ``sandbox_confinement`` (flags),
+``sandbox_workspace``, ``sandbox_phase``, ``sandbox_streams``, ``sandbox_selftest``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from builders.orders import ImageId, Limits, PhaseResult
+from docker.errors import APIError
 
-OnOutput = Callable[[str, bytes], None]
-OnProgress = Callable[[str], None]
+from builders.orders import ImageId, Limits
+from builders.sandbox_engine import LABEL_RUN, Engine, OnProgress, SandboxSettings, is_abandoned
+from builders.sandbox_images import ECOSYSTEMS, ImageStore
+from builders.sandbox_phase import remove_container
+from builders.sandbox_selftest import check_hostile_table
+from builders.sandbox_streams import OnOutput
+from builders.sandbox_workspace import Workspace
 
+__all__ = ["ECOSYSTEMS", "OnOutput", "OnProgress", "Sandbox", "SandboxSettings", "Workspace"]
 
-@dataclass(frozen=True)
-class SandboxSettings:
-    """Which engine is used, and how. Nothing here is a secret."""
-
-    docker_host: str | None = None
-    runtime: str | None = None
-    apt_mirror: str | None = None
-
-
-class Workspace(Protocol):
-    """One volume, ``/ws``, in which phases run one after another."""
-
-    def run(
-        self,
-        image: ImageId,
-        argv: Sequence[str],
-        *,
-        phase: str,
-        environment: Mapping[str, str],
-        limits: Limits,
-        stdin: Iterable[bytes] | None = None,
-        stdout_limit_bytes: int,
-        on_output: OnOutput | None = None,
-        network: bool = False,
-        working_directory: str = "/ws/src",
-    ) -> PhaseResult:
-        """Run one command in a fresh container over this workspace."""
-
-    def read_tar(self, path: str, *, limit_bytes: int = ...) -> Iterator[bytes]:
-        """Yield a tar of one path of the workspace; hostile, capped."""
+DEFAULT_SUITE = "bookworm"
 
 
-class Sandbox(Protocol):
-    """One container engine, used under our flags only."""
+def _silent(_: str) -> None:
+    """Take progress that nobody asked for."""
 
-    def __init__(self, settings: SandboxSettings | None = None) -> None: ...
-    def self_test(self) -> None:
-        """Run the hostile table; raise SandboxUnsafe naming the row that does not hold."""
+
+class Sandbox:
+    """One container engine, used under our flags only. Making one reaches for nothing."""
+
+    def __init__(self, settings: SandboxSettings | None = None) -> None:
+        self._engine = Engine(settings or SandboxSettings())
+        self._images = ImageStore(self._engine)
+
+    def self_test(self, on_progress: OnProgress = _silent) -> None:
+        """Run the hostile table once for this engine, runtime and code in this process.
+
+        Raises:
+            SandboxUnsafe: a row does not hold; nothing may be run in this engine.
+            EngineUnavailable: no engine answers.
+        """
+        image = self.builder_image("inspector", on_progress=on_progress)
+        check_hostile_table(self._engine, image, self.workspace, on_progress)
 
     def builder_image(
         self,
         ecosystem: str,
-        suite: str = "bookworm",
+        suite: str = DEFAULT_SUITE,
         *,
         packages: Sequence[str] = (),
-        on_progress: OnProgress | None = None,
+        on_progress: OnProgress = _silent,
     ) -> ImageId:
-        """Return the id of a builder image, made when absent."""
+        """Return the id of a builder image, made when absent (minutes) or outdated.
 
-    def workspace(self, label: str, limits: Limits) -> AbstractContextManager[Workspace]:
-        """Open a workspace; it and all its containers are gone afterwards."""
+        Args:
+            ecosystem: one of ECOSYSTEMS.
+            suite: the Debian release it stands on, ``bookworm`` or ``trixie``.
+            packages: further Debian packages; they make a derived image, recorded like any other.
+            on_progress: told one line at a time while something is being made.
+
+        Raises:
+            EcosystemNotOffered, SystemPackagesNotOffered: nothing like this is offered.
+            ImageNotBuilt: it could not be made on this machine.
+            EngineUnavailable: no engine answers.
+        """
+        return self._images.builder_image(ecosystem, suite, packages, on_progress)
+
+    @contextmanager
+    def workspace(self, label: str, limits: Limits) -> Iterator[Workspace]:
+        """Open a workspace; it and every container of it are gone afterwards.
+
+        Args:
+            label: whose it is; the sweeper finds it by the label's beginning.
+            limits: ``disk_bytes`` and ``files`` bound the volume; ``seconds`` says after how long
+                (and an hour) a workspace whose owner cannot be seen counts as abandoned.
+
+        Raises:
+            EngineUnavailable: no engine answers.
+        """
+        holder_image = self._images.base_image(DEFAULT_SUITE, _silent)
+        opened = Workspace(self._engine, label, limits, holder_image)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
     def sweep(self, label_prefix: str = "") -> int:
-        """Remove what dead workers left; return how many things."""
+        """Remove the containers and volumes that dead workers left; return how many.
+
+        Only things labelled as ours are touched, and only when their owner is surely gone: a
+        process of this machine that no longer lives, or a deadline long past.
+
+        Raises:
+            EngineUnavailable: no engine answers.
+        """
+        with self._engine.answering():
+            api = self._engine.api
+            ours = {"label": LABEL_RUN}
+            containers = api.containers(all=True, filters=ours)
+            volumes = api.volumes(filters=ours)["Volumes"] or []
+        lost = [each["Id"] for each in containers if _is_lost(each["Labels"], label_prefix)]
+        for container in lost:
+            remove_container(self._engine, container)
+        lost_volumes = [each["Name"] for each in volumes if _is_lost(each["Labels"], label_prefix)]
+        for volume in lost_volumes:
+            with self._engine.answering():
+                try:
+                    api.remove_volume(volume, force=True)
+                except APIError as problem:
+                    if not problem.is_client_error():  # another sweeper may have been faster
+                        raise
+        return len(lost) + len(lost_volumes)
+
+
+def _is_lost(labels: dict[str, str] | None, prefix: str) -> bool:
+    known = labels or {}
+    return known.get(LABEL_RUN, "").startswith(prefix) and is_abandoned(known, time.time())

@@ -1,0 +1,254 @@
+"""Base and builder images: found when they stand, made when they do not.
+
+A builder image is tagged with a digest of everything that goes into it (Dockerfile, base, baked
+program, settings), so it is made again exactly when one of these changes. The base is a public
+Debian image where a registry answers at once, and is bootstrapped from Debian packages elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import requests
+from docker.errors import DockerException, ImageNotFound
+
+from builders.errors import EcosystemNotOffered, ImageNotBuilt, SystemPackagesNotOffered
+from builders.orders import ImageId
+from builders.sandbox_debian import apt_proxies, bootstrap
+from builders.sandbox_engine import Engine, OnProgress
+
+ECOSYSTEMS = ("python", "node", "cpp", "inspector")
+
+# Suites that a builder can stand on, each with the public image that is tried for it.
+PUBLIC_BASES: Mapping[str, str] = {
+    "bookworm": "debian:bookworm-slim",
+    "trixie": "debian:trixie-slim",
+}
+
+# A registry that is there answers within this; where none is, this is all the attempt costs.
+REGISTRY_PATIENCE_SECONDS = 5
+
+# A registry that answers but is slow is worse than a bootstrap.
+REGISTRY_PULL_SECONDS_MAX = 120
+
+# Names of Debian packages (Debian policy 5.6.1), optionally with a version: nothing else may
+# reach the command line of an image build.
+_PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{1,80}(=[A-Za-z0-9.+:~-]{1,80})?")
+
+# A recipe that asks for more than this wants a builder image of its own.
+SYSTEM_PACKAGES_MAX = 100
+
+_making = threading.Lock()
+
+
+class ImageStore:
+    """The images that trial builds stand on, in one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def base_image(self, suite: str, on_progress: OnProgress) -> ImageId:
+        """Return the base of a suite, made when absent."""
+        if suite not in PUBLIC_BASES:
+            raise EcosystemNotOffered(
+                f"No builders on the suite '{suite[:40]}' are offered.",
+                f"Name one of: {', '.join(PUBLIC_BASES)}.",
+            )
+        name = f"escrow/base:{suite}"
+        found = self._find(name)
+        if found is not None:
+            return found
+        with _making:
+            return self._find(name) or self._make_base(suite, name, on_progress)
+
+    def builder_image(
+        self, ecosystem: str, suite: str, packages: Sequence[str], on_progress: OnProgress
+    ) -> ImageId:
+        """Return the builder image of an ecosystem, made when absent or outdated."""
+        if ecosystem not in ECOSYSTEMS:
+            raise EcosystemNotOffered(
+                f"No builder image for '{ecosystem[:40]}' is offered.",
+                f"Name one of: {', '.join(ECOSYSTEMS[:-1])}.",
+            )
+        check_package_names(packages)
+        arguments = {
+            "BASE": self.base_image(suite, on_progress),
+            "SUITE": suite,
+            "APT_MIRROR": self._engine.settings.apt_mirror or "",
+            "SYSTEM_PACKAGES": " ".join(sorted(set(packages))),
+        }
+        files = context_files(ecosystem)
+        name = f"escrow/builder-{ecosystem}:{suite}-{inputs_digest(files, arguments)[:16]}"
+        found = self._find(name)
+        if found is not None:
+            return found
+        with _making:
+            return self._find(name) or self._build(name, files, arguments, on_progress)
+
+    def _find(self, name: str) -> ImageId | None:
+        with self._engine.answering():
+            api: Any = self._engine.api
+            try:
+                return ImageId(api.inspect_image(name)["Id"])
+            except ImageNotFound:
+                return None
+
+    def _made(self, name: str) -> ImageId:
+        found = self._find(name)
+        if found is None:
+            raise ImageNotBuilt(
+                f"The engine says that it made {name}, and does not have it.",
+                "Look at the engine's own log; the same call may succeed later.",
+            )
+        return found
+
+    def _make_base(self, suite: str, name: str, on_progress: OnProgress) -> ImageId:
+        if not self._pull(PUBLIC_BASES[suite], name, on_progress):
+            with tempfile.TemporaryDirectory(prefix="escrow-base-") as folder:
+                tar = Path(folder) / "base.tar"
+                bootstrap(suite, tar, on_progress)
+                with tar.open("rb") as stream, self._engine.answering():
+                    repository, _, tag = name.partition(":")
+                    self._engine.api.import_image_from_stream(
+                        stream, repository, tag, changes=["ENV LC_ALL=C.UTF-8"]
+                    )
+        return self._made(name)
+
+    def _pull(self, public: str, name: str, on_progress: OnProgress) -> bool:
+        """Try the public image; False, soon, where no registry answers."""
+        on_progress(f"asking a registry for {public}")
+        repository, _, tag = public.partition(":")
+        deadline = time.monotonic() + REGISTRY_PULL_SECONDS_MAX
+        try:
+            # A connection of its own: its time limit holds between any two lines of progress.
+            api: Any = self._engine.connect(REGISTRY_PATIENCE_SECONDS)
+            for event in api.pull(repository, tag, stream=True, decode=True):
+                if "error" in event or time.monotonic() > deadline:
+                    return False
+            return bool(api.tag(public, *name.split(":", 1)))
+        except (DockerException, requests.RequestException):
+            return False
+
+    def _build(
+        self,
+        name: str,
+        files: Mapping[str, bytes],
+        arguments: Mapping[str, str],
+        on_progress: OnProgress,
+    ) -> ImageId:
+        on_progress(f"building {name} (a minute)")
+        last_lines: list[str] = []
+        with self._engine.answering():
+            events = self._engine.api.build(
+                fileobj=io.BytesIO(context_tar(files)),
+                custom_context=True,
+                tag=name,
+                rm=True,
+                forcerm=True,
+                decode=True,
+                # The Dockerfile is ours: it may use the host's resolver and proxies, which a
+                # bridge often cannot reach. Proxy arguments leave no trace in the image.
+                network_mode="host",
+                buildargs={**arguments, **apt_proxies()},
+                labels={"escrow.builder": name},
+            )
+            for event in events:
+                _follow(event, last_lines, on_progress)
+                if "error" in event:
+                    raise _build_failure(name, last_lines, arguments["SYSTEM_PACKAGES"])
+        return self._made(name)
+
+
+def _follow(event: Mapping[str, Any], last_lines: list[str], on_progress: OnProgress) -> None:
+    """Keep the last lines of a build, and tell each of its steps."""
+    for line in str(event.get("stream") or event.get("error") or "").splitlines():
+        if line.startswith("Step "):
+            on_progress(line[:100])
+        if line.strip():
+            last_lines.append(line.strip()[:200])
+            del last_lines[:-30]
+
+
+def _build_failure(name: str, last_lines: Sequence[str], packages: str) -> Exception:
+    """Return the error of a failed image build: the recipe's, where it names unknown packages."""
+    complaints = [line for line in last_lines if line.startswith(("E: ", "W: "))]
+    unknown = ("E: Unable to locate package", "E: Version", "E: Package", "E: Couldn't find")
+    if packages and any(line.startswith(unknown) for line in complaints):
+        return SystemPackagesNotOffered(
+            f"The suite does not offer what the recipe asks for: {complaints[-1]}.",
+            "Correct the names under 'system' in escrow.toml.",
+        )
+    return ImageNotBuilt(
+        f"The image {name} could not be built: {(complaints or last_lines or ['no message'])[-1]}",
+        "Check that this machine's Debian mirror answers; the next attempt starts anew.",
+    )
+
+
+def check_package_names(packages: Iterable[str]) -> None:
+    """Refuse names that are no names of Debian packages.
+
+    Raises:
+        SystemPackagesNotOffered: with the first name that is none.
+    """
+    names = list(packages)
+    for name in names:
+        if not _PACKAGE_NAME.fullmatch(name):
+            raise SystemPackagesNotOffered(
+                f"{name[:60]!r} is not the name of a Debian package.",
+                "Name packages as Debian does, e.g. libpq-dev, under 'system' in escrow.toml.",
+            )
+    if len(names) > SYSTEM_PACKAGES_MAX:
+        raise SystemPackagesNotOffered(
+            f"The recipe asks for {len(names)} Debian packages; {SYSTEM_PACKAGES_MAX} are offered.",
+            "Deposit a builder image of your own instead.",
+        )
+
+
+def context_files(ecosystem: str) -> dict[str, bytes]:
+    """Return the build context of an ecosystem: its Dockerfile, and our program for the inspector.
+
+    The program keeps its place in the package, so that it imports in the image as it does here.
+    """
+    package = resources.files("builders")
+    files = {"Dockerfile": (package / "images" / ecosystem / "Dockerfile").read_bytes()}
+    if ecosystem == "inspector":
+        files["program/builders/__init__.py"] = (package / "__init__.py").read_bytes()
+        files |= _python_files(package / "inspector", "program/builders/inspector")
+    return files
+
+
+def _python_files(folder: Traversable, path: str) -> dict[str, bytes]:
+    sources = folder.iterdir() if folder.is_dir() else ()
+    return {f"{path}/{each.name}": each.read_bytes() for each in sources if each.name[-3:] == ".py"}
+
+
+def inputs_digest(files: Mapping[str, bytes], arguments: Mapping[str, str]) -> str:
+    """Return the digest of everything that decides what an image will be."""
+    digest = hashlib.sha256()
+    named = [*files.items(), *((name, value.encode()) for name, value in arguments.items())]
+    for name, content in sorted(named):
+        digest.update(f"{len(name)}:{name}{len(content)}:".encode() + content)
+    return digest.hexdigest()
+
+
+def context_tar(files: Mapping[str, bytes]) -> bytes:
+    """Return a build context with fixed times and owners, so that the engine's cache holds."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, content in sorted(files.items()):
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            member.mode = 0o644
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
