@@ -1,0 +1,1 @@
+"""Durable jobs: what was enqueued with a change is done, once, whatever dies in between."""
