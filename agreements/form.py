@@ -68,7 +68,8 @@ _MAX_AGE_HOURS = 24
 # A lane that lives for longer than a week makes "sealed" an empty word.
 _MAX_LANE_HOURS = 168
 
-_SLUG = r"[a-z0-9](?:[a-z0-9._\-]{0,62}[a-z0-9])?"
+# As the service's addresses take them: '..' and '.git' would change what an address means.
+_SLUG = r"(?!.*\.\.)(?!.*\.git$)[a-z0-9](?:[a-z0-9._\-]{0,62}[a-z0-9])?"
 _EMAIL = r"[^\s@<>\",;:()\[\]\\]+@[^\s@<>\",;:()\[\]\\.]+(?:\.[^\s@<>\",;:()\[\]\\.]+)+"
 # 32 bytes in base64 leave two unused bits in the last letter; they must be zero, so that one key
 # has one text and nobody can stand in an agreement twice with "different" keys.
@@ -89,7 +90,7 @@ _SLUG_TEXT = Text(
     64,
     "a short name that can stand in an address",
     _SLUG,
-    "Use 1 to 64 of a-z, 0-9, '.', '-', '_', beginning and ending with a letter or digit.",
+    "Use 1 to 64 of a-z, 0-9, '.', '-', '_', from letter or digit to letter or digit, no '.git'.",
 )
 _EMAIL_TEXT = Text(
     _MAX_EMAIL, "an e-mail address", _EMAIL, 'Write it as "name@example.com", without <>.'
@@ -158,11 +159,19 @@ _AGENT = Table(
     },
 )
 
+# As the intake names parts: it stands in reports and in file names of a package.
+_PART_NAME = Text(
+    120,
+    "a part's name",
+    r"[A-Za-z0-9](?:[A-Za-z0-9._+ \-]{0,118}[A-Za-z0-9+])?",
+    "Use letters, digits, spaces and '.', '_', '+', '-'.",
+)
+
 _MATERIAL = Table(
     MaterialTerms,
     {
         "kind": Field(Choice(MATERIAL_KINDS, "a kind of material"), "kind of part"),
-        "name": Field(_name(), "name of the part, where there are several", required=False),
+        "name": Field(_PART_NAME, "name of the part, where there are several", required=False),
         "required": Field(YesNo(), "whether the vendor owes it", required=False, default=True),
         "max_age_days": Field(
             Whole(1, _MAX_DAYS, "days"), "greatest age of a carried part", required=False

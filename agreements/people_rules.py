@@ -197,14 +197,13 @@ def _check_recipient_kinds(party: Party, path: Path, reading: Reading) -> None:
             'Add one of kind = "recovery", whose secret key is kept elsewhere.',
             "warning",
         )
-    # age: a post-quantum header is no stronger than the weakest recipient beside it.
+    # A file sealed to both would be no stronger than the classic key: age refuses to make one.
     if len({one.recipient.startswith("age1pq1") for one in party.recipients}) > 1:
         reading.report(
             "mixed-recipients",
             path,
             f"{party.organisation} mixes post-quantum and classic age keys.",
-            "Use age1pq1… for both or for none: the weaker key decides.",
-            "warning",
+            "Use age1pq1… for both or age1… for both; one file cannot be sealed to the two kinds.",
         )
 
 

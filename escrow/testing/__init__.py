@@ -1,0 +1,1 @@
+"""Parts that ship for tests: real implementations with known keys, clocks that stand still."""
