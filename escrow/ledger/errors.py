@@ -151,6 +151,12 @@ class LeafGap(LedgerBroken):
     code = "ledger.leaf-gap"
 
 
+class EntryRemoved(LedgerBroken):
+    """A leaf stands for an entry that is not there any more."""
+
+    code = "ledger.entry-removed"
+
+
 class LeafRewritten(LedgerBroken):
     """A leaf does not carry the checksum of its entry, or another key's hash."""
 
@@ -191,6 +197,12 @@ class RolledBack(LedgerBroken):
     """The ledger is shorter than the last checkpoint that the keyholder signed."""
 
     code = "ledger.rolled-back"
+
+
+class HistoryGap(LedgerBroken):
+    """The ledger goes on beyond the last checkpoint that the keyholder signed."""
+
+    code = "ledger.history-gap"
 
 
 class OtherHistory(LedgerBroken):
