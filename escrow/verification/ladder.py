@@ -47,10 +47,17 @@ class Reason(StrEnum):
     LOWER_LEVEL_NOT_PASSED = "lower-level-not-passed"
     LANE_CLOSED = "lane-closed"
     NOTHING_TO_BUILD = "nothing-to-build"
+    NOT_OPENED_HERE = "not-opened-here"
+    CARRIED_FORWARD = "carried-forward"
     ENGINE_UNAVAILABLE = "engine-unavailable"
     SANDBOX_UNSAFE = "sandbox-unsafe"
     STORED_BYTES_DAMAGED = "stored-bytes-damaged"
     SERVICE_FAILED = "service-failed"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it stands with ERROR: ours, and never the vendor's fault."""
+        return self in ERROR_REASONS
 
 
 class Grade(StrEnum):
@@ -149,7 +156,10 @@ REASON_TEXTS: Mapping[Reason, str] = MappingProxyType(
         Reason.LEVEL_NOT_OFFERED: "This installation does not test at this level.",
         Reason.LOWER_LEVEL_NOT_PASSED: "A level below it did not pass.",
         Reason.LANE_CLOSED: "The deposit had been closed for good before it could be opened.",
-        Reason.NOTHING_TO_BUILD: "No source was deposited that could be built.",
+        Reason.NOTHING_TO_BUILD: "Nothing was recognised in the deposit that could be built.",
+        Reason.NOT_OPENED_HERE: "A part has a format or size that is not opened here.",
+        Reason.CARRIED_FORWARD: "What a build reads was carried forward; its earlier result "
+        "stands.",
         Reason.ENGINE_UNAVAILABLE: "The container engine of this installation did not answer.",
         Reason.SANDBOX_UNSAFE: "The sandbox of this installation did not pass its self-test.",
         Reason.STORED_BYTES_DAMAGED: "The stored bytes did not match their own digests.",

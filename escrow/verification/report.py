@@ -1,0 +1,357 @@
+"""Verification reports: one statement for each class of readers, and nothing more in it.
+
+Guarantees: a statement holds exactly the sections of the kinds of documents that its class may
+see (agreements/disclosure.py). The kind ``summary`` alone tells *that* a product builds: its
+section is written from verdicts, registered codes and titles, counts, times and ids of ours, and
+takes no text, name or digest that came out of a deposit. What stands in each section:
+``docs/protocol/report.md``. Pure: signing and storing are done elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from builders.findings import Finding, finding_type
+from builders.orders import (
+    ComponentPlan,
+    ComponentResult,
+    Inspection,
+    PhasePlan,
+    PhaseResult,
+    TrialBuildPlan,
+    TrialBuildResult,
+)
+from escrow.ground.clock import rfc3339
+from escrow.ground.digests import commitment
+from escrow.verification.checks import level_of
+from escrow.verification.judging import Judgement, Terms
+from escrow.verification.ladder import LEVEL_TEXTS, REASON_TEXTS, LevelResult
+
+VERSION = 1
+
+SUMMARY = "summary"
+VENDOR = "vendor"
+# Everybody but the vendor; each agreement's terms say what they see.
+OTHER_CLASSES = ("beneficiary", "agent", "auditor")
+
+# The vendor's report lists so many artefacts of a component; all are in the build log's listing,
+# and a signed statement has to stay readable (and below the envelope's limit).
+ARTIFACTS_LISTED_MAX = 1_000
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Whose statement it is; ``environment`` is printed wherever it is not production."""
+
+    service: str
+    environment: str
+    version: str
+
+
+@dataclass(frozen=True)
+class PartFacts:
+    """A part as the receipt names it."""
+
+    id: str
+    kind: str
+    name: str
+    media: str
+    size_bytes: int
+    sha256: str
+    payload_sha256: str
+    as_of: datetime
+    carried: bool
+    git: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class DepositFacts:
+    """The deposit that was examined."""
+
+    id: str
+    number: int
+    product_id: str
+    sealed_at: datetime
+    parts: tuple[PartFacts, ...]
+
+
+@dataclass(frozen=True)
+class DocumentFacts:
+    """A derived document, by digest and size of its plaintext."""
+
+    kind: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done and seen in an examination, apart from any agreement's terms.
+
+    Args:
+        isolation: how the runner separated the build: machine words, none from the deposit.
+    """
+
+    examination_id: str
+    attempt: int
+    begun_at: datetime
+    finished_at: datetime
+    isolation: Mapping[str, str]
+    inspection: Inspection | None = None
+    plan: TrialBuildPlan | None = None
+    result: TrialBuildResult | None = None
+    documents: tuple[DocumentFacts, ...] = ()
+
+
+def manifest_commitment(deposit: DepositFacts, outcome: Outcome, salt: str) -> str:
+    """Return the salted commitment to what was deposited: parts and manifest by digest.
+
+    The salt is in the vendor's report; whoever is later given manifest and salt can check that
+    this is what was verified (protocol.md, "Commitments").
+    """
+    manifest = next((one.sha256 for one in outcome.documents if one.kind == "manifest"), None)
+    parts = sorted([part.kind, part.name, part.sha256] for part in deposit.parts)
+    values = {"deposit": deposit.id, "manifest": manifest, "parts": parts}
+    return commitment(salt, values)
+
+
+def predicate(
+    stamp: Stamp,
+    deposit: DepositFacts,
+    outcome: Outcome,
+    judgement: Judgement,
+    classes: Sequence[str],
+    kinds: frozenset[str],
+    salts: Mapping[str, str],
+) -> dict[str, object]:
+    """Return the predicate of the statement for some classes that see the same kinds.
+
+    Args:
+        classes: who reads it.
+        kinds: kinds of documents they may see; ``summary`` is always among them.
+        salts: by agreement id, of the manifest commitments; a statement under one agreement
+            uses that agreement's, and only who sees identifiers is told the salts.
+    """
+    sections = _summary(stamp, deposit, outcome, judgement)
+    sections["disclosure"] = {"classes": list(classes), "kinds": sorted(kinds | {SUMMARY})}
+    if judgement.terms is not None:
+        salt = salts[judgement.terms.agreement_id]
+        sections["manifestCommitment"] = manifest_commitment(deposit, outcome, salt)
+    if "findings" in kinds:
+        sections["findings"] = [_finding_in_full(one) for one in judgement.findings]
+        sections["build"] = _build(outcome, identifiers="identifiers" in kinds)
+    if "identifiers" in kinds:
+        sections["identifiers"] = _identifiers(deposit, outcome, salts)
+    sections["documents"] = [
+        {"kind": one.kind, "sha256": one.sha256, "sizeBytes": one.size_bytes}
+        for one in outcome.documents
+        if one.kind in kinds
+    ]
+    return sections
+
+
+def subjects(
+    deposit: DepositFacts, predicate_sections: Mapping[str, object], kinds: frozenset[str]
+) -> list[tuple[str, str]]:
+    """Return what the statement is about: the parts by digest, or the deposit by commitment."""
+    if "identifiers" in kinds:
+        return [(f"{part.kind}/{part.name}", part.sha256) for part in deposit.parts]
+    return [(deposit.id, str(predicate_sections["manifestCommitment"]))]
+
+
+def _summary(
+    stamp: Stamp, deposit: DepositFacts, outcome: Outcome, judgement: Judgement
+) -> dict[str, object]:
+    """Return the section that everybody sees. Nothing in it comes out of the deposit."""
+    return {
+        "v": VERSION,
+        "service": {
+            "name": stamp.service,
+            "environment": stamp.environment,
+            "version": stamp.version,
+        },
+        "deposit": {
+            "id": deposit.id,
+            "number": deposit.number,
+            "productId": deposit.product_id,
+            "sealedAt": rfc3339(deposit.sealed_at),
+        },
+        "agreement": _agreement(judgement.terms),
+        "examination": {
+            "id": outcome.examination_id,
+            "attempt": outcome.attempt,
+            "begunAt": rfc3339(outcome.begun_at),
+            "finishedAt": rfc3339(outcome.finished_at),
+            "isolation": dict(outcome.isolation),
+        },
+        "orderedLevel": judgement.ordered,
+        "verdict": judgement.verdict,
+        "levelReached": judgement.reached,
+        "renewsBadge": judgement.renews_badge,
+        "meetsCadence": judgement.meets_cadence,
+        "levels": [_level(one) for one in judgement.ladder],
+        "findingCounts": _counted(judgement.findings),
+        "counts": _counts(deposit, outcome),
+    }
+
+
+def _agreement(terms: Terms | None) -> dict[str, object] | None:
+    if terms is None:
+        return None
+    custody = terms.custody
+    return {
+        "id": terms.agreement_id,
+        "version": terms.version,
+        "custody": custody.kind,
+        "k": custody.k,
+        "n": custody.n,
+        "smallestK": custody.smallest_k,
+    }
+
+
+def _level(result: LevelResult) -> dict[str, object]:
+    text = LEVEL_TEXTS[result.level]
+    return {
+        "level": result.level,
+        "title": text.title,
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "because": REASON_TEXTS[result.reason] if result.reason else None,
+        "grade": result.grade,
+    }
+
+
+def _counted(findings: Iterable[Finding]) -> list[dict[str, object]]:
+    """Return code, registered title and number of each kind of finding, without its facts."""
+    counted = Counter(one.code for one in findings)
+    return [
+        {
+            "code": code,
+            "title": finding_type(code).title,
+            "severity": finding_type(code).severity,
+            "level": level_of(code),
+            "count": counted[code],
+        }
+        for code in sorted(counted)
+    ]
+
+
+def _counts(deposit: DepositFacts, outcome: Outcome) -> dict[str, int]:
+    inspected = outcome.inspection.parts if outcome.inspection else ()
+    results = outcome.result.components if outcome.result else ()
+    return {
+        "parts": len(deposit.parts),
+        "partsCarried": sum(part.carried for part in deposit.parts),
+        "files": sum(part.files for part in inspected),
+        "components": len(results),
+        "phases": sum(len(one.phases) for one in results),
+        "artifacts": sum(len(one.artifacts) for one in results),
+    }
+
+
+def _finding_in_full(finding: Finding) -> dict[str, object]:
+    return {
+        "code": finding.code,
+        "title": finding.type.title,
+        "severity": finding.severity,
+        "level": level_of(finding.code),
+        "component": finding.component,
+        "sentence": finding.sentence,
+        "remedy": finding.remedy,
+    }
+
+
+def _build(outcome: Outcome, *, identifiers: bool) -> dict[str, object] | None:
+    """Return how each component was built; digests and image ids only for who may see them."""
+    if outcome.plan is None:
+        return None
+    results = {one.name: one for one in (outcome.result.components if outcome.result else ())}
+    return {
+        "recipe": "drafted" if outcome.plan.drafted else "deposited",
+        "sourceDateEpoch": outcome.plan.source_date_epoch,
+        "components": [
+            _component(plan, results.get(plan.name), identifiers=identifiers)
+            for plan in outcome.plan.components
+        ],
+    }
+
+
+def _component(
+    plan: ComponentPlan, result: ComponentResult | None, *, identifiers: bool
+) -> dict[str, object]:
+    artifacts = result.artifacts if result else ()
+    phases = {one.phase: one for one in (result.phases if result else ())}
+    shown: dict[str, object] = {
+        "name": plan.name,
+        "directory": plan.directory,
+        "ecosystem": plan.ecosystem,
+        "suite": plan.suite,
+        "because": plan.because,
+        "systemPackages": list(plan.system_packages),
+        "limits": {
+            "cpusThousandths": round(plan.limits.cpus * 1000),
+            "memoryBytes": plan.limits.memory_bytes,
+            "diskBytes": plan.limits.disk_bytes,
+            "milliseconds": round(plan.limits.seconds * 1000),
+        },
+        "verdict": result.verdict if result else None,
+        "phases": [_phase(one, phases.get(one.name)) for one in plan.phases],
+        "artifacts": [
+            {"path": one.path, "sizeBytes": one.size_bytes}
+            | ({"sha256": one.sha256} if identifiers else {})
+            for one in artifacts[:ARTIFACTS_LISTED_MAX]
+        ],
+        "artifactsInAll": len(artifacts),
+    }
+    if identifiers:
+        shown["image"] = result.image if result else None
+    return shown
+
+
+def _phase(plan: PhasePlan, result: PhaseResult | None) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "phase": plan.name,
+        "commands": list(plan.commands),
+        "environment": dict(plan.environment),
+        "network": plan.network,
+        "ran": result is not None,
+    }
+    if result is not None:
+        shown |= {
+            "exitCode": result.exit_code,
+            "timedOut": result.timed_out,
+            "outOfMemory": result.oom_killed,
+            "outputFlooded": result.output_flooded,
+            "milliseconds": round(result.wall_seconds * 1000),
+        }
+    return shown
+
+
+def _identifiers(
+    deposit: DepositFacts, outcome: Outcome, salts: Mapping[str, str]
+) -> dict[str, object]:
+    inspected = {one.name: one for one in (outcome.inspection.parts if outcome.inspection else ())}
+    parts = []
+    for part in deposit.parts:
+        seen = inspected.get(f"{part.kind}/{part.name}")
+        parts.append(
+            {
+                "id": part.id,
+                "kind": part.kind,
+                "name": part.name,
+                "media": part.media,
+                "sizeBytes": part.size_bytes,
+                "sha256": part.sha256,
+                "payloadSha256": part.payload_sha256,
+                "asOf": rfc3339(part.as_of),
+                "carried": part.carried,
+                "git": dict(part.git) if part.git else None,
+                "files": seen.files if seen else None,
+                "swhid": seen.root_swhid if seen else None,
+                "commit": seen.commit if seen else None,
+            }
+        )
+    return {"parts": parts, "manifestSalts": dict(salts)}
