@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from agreements.drafting import placeholders, render_template
 from agreements.parsing import parse_agreement
+from agreements.templates import placeholders, render_template
 from agreements.terms import Agreement
 from escrow.ground.signatures import SigningKey
 from escrow.vault.age import X25519Identity

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agreements.clocks import calendar_codes, deadline, is_business_day
-from agreements.drafting import placeholders, render_template
 from agreements.parsing import check_agreement
 from agreements.positions import ScanStopped, index_positions
+from agreements.templates import placeholders, render_template
 from escrow.testing.agreements import AgreementCast
 
 TEXT = AgreementCast().text

@@ -1,7 +1,7 @@
-"""Templates of agreements: texts with ``${placeholders}``, and how to fill them.
+"""Templates of agreements: texts with places to fill, and how to fill them.
 
-A placeholder stands inside double quotes and takes one text. What is filled in is escaped, so a
-name with a quotation mark cannot add a line to somebody's agreement.
+A placeholder, ``${name}``, stands inside double quotes and takes one text. What is filled in is
+escaped, so a name with a quotation mark cannot add a line to somebody's agreement.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def template_text(name: str) -> str:
         raise TemplateError(
             f"There is no template {name[:40]!r}.", f"Choose one of: {', '.join(TEMPLATE_NAMES)}."
         )
-    return files("agreements").joinpath("templates", f"{name}.toml").read_text(encoding="utf-8")
+    return files("agreements.templates").joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 
 def placeholders(name: str) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ import tomllib
 import jsonschema
 import pytest
 
-from agreements.drafting import TEMPLATE_NAMES, placeholders, render_template, template_text
 from agreements.errors import TemplateError
 from agreements.parsing import check_agreement
 from agreements.schema import agreement_schema, published_schema, schema_text
+from agreements.templates import TEMPLATE_NAMES, placeholders, render_template, template_text
 from escrow.testing.agreements import AgreementCast
 
 
