@@ -234,12 +234,3 @@ def is_passed_over(
     return any(
         other.release_line == one.release_line and other.number > one.number for other in queue
     )
-
-
-def states_page() -> str:
-    """Return the table of transitions as Markdown, for ``docs/states.md``."""
-    lines = ["| act | from | to | ledger event | meaning |", "|---|---|---|---|---|"]
-    for act, row in TRANSITIONS.items():
-        sources = ", ".join(state for state in State if state in row.sources)
-        lines.append(f"| {act} | {sources} | {row.target} | `{row.event}` | {row.meaning} |")
-    return "\n".join(lines) + "\n"

@@ -19,7 +19,6 @@ from escrow.verification.examinations import (
     is_passed_over,
     next_state,
     rest_seconds,
-    states_page,
 )
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -87,8 +86,3 @@ def test_no_line_waits_longer_than_a_day_however_fast_newer_ones_come() -> None:
 
 def test_others_do_not_learn_how_far_an_examination_is() -> None:
     assert len({SHOWN_TO_OTHERS[state] for state in State}) == 3
-
-
-def test_the_page_shows_every_act() -> None:
-    page = states_page()
-    assert all(f"| {act} |" in page for act in Act)
