@@ -49,6 +49,9 @@ _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{1,80}(=[A-Za-z0-9.+:~-]{1,80})?
 # A recipe that asks for more than this wants a builder image of its own.
 SYSTEM_PACKAGES_MAX = 100
 
+# The classic builder paints what a step says on standard error.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
 _making = threading.Lock()
 
 
@@ -118,12 +121,17 @@ class ImageStore:
             with tempfile.TemporaryDirectory(prefix="escrow-base-") as folder:
                 tar = Path(folder) / "base.tar"
                 bootstrap(suite, tar, on_progress)
-                with tar.open("rb") as stream, self._engine.answering():
-                    repository, _, tag = name.partition(":")
-                    self._engine.api.import_image_from_stream(
-                        stream, repository, tag, changes=["ENV LC_ALL=C.UTF-8"]
-                    )
+                self._import(tar, name)
         return self._made(name)
+
+    def _import(self, tar: Path, name: str) -> None:
+        repository, _, tag = name.partition(":")
+        with tar.open("rb") as stream, self._engine.answering():
+            # Pieces, not the file itself: the client would send its length and chunks at once.
+            pieces = iter(lambda: stream.read(1 << 20), b"")
+            self._engine.api.import_image_from_stream(
+                pieces, repository, tag, changes=["ENV LC_ALL=C.UTF-8"]
+            )
 
     def _pull(self, public: str, name: str, on_progress: OnProgress) -> bool:
         """Try the public image; False, soon, where no registry answers."""
@@ -172,7 +180,8 @@ class ImageStore:
 
 def _follow(event: Mapping[str, Any], last_lines: list[str], on_progress: OnProgress) -> None:
     """Keep the last lines of a build, and tell each of its steps."""
-    for line in str(event.get("stream") or event.get("error") or "").splitlines():
+    said = _COLOURS.sub("", str(event.get("stream") or ""))
+    for line in said.splitlines():
         if line.startswith("Step "):
             on_progress(line[:100])
         if line.strip():
