@@ -59,7 +59,7 @@ class Act:
     sha256: Sha256Hex
 
 
-def build_act(name: ActName, subject: Mapping[str, object], key: PublicKey, at: datetime) -> bytes:
+def build_act(name: str, subject: Mapping[str, object], key: PublicKey, at: datetime) -> bytes:
     """Return the payload of an act, ready to be shown to the person and signed.
 
     Args:
@@ -67,7 +67,12 @@ def build_act(name: ActName, subject: Mapping[str, object], key: PublicKey, at: 
         subject: JSON object of ids and digests that fix what the act is about.
         key: the key that will sign.
         at: the person's present time.
+
+    Raises:
+        ActMalformed: no such act.
     """
+    if name not in ACT_NAMES:
+        raise ActMalformed(f"{name[:40]!r} is no act.")
     return canonical_json(
         {
             "v": ACT_VERSION,

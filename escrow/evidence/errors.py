@@ -91,6 +91,12 @@ class StatementMalformed(EvidenceFails):
     code = "evidence.statement-malformed"
 
 
+class SignerInOtherRole(EvidenceFails):
+    """Is the signer the role that signs (and logs) documents of this kind? No."""
+
+    code = "evidence.signer-in-other-role"
+
+
 class EntryNamesOtherStatement(EvidenceFails):
     """Does the ledger's entry name exactly this statement? No."""
 

@@ -1,0 +1,123 @@
+"""The trust root: the public keys by which everything of this service is believed.
+
+It is given out of band when a party accepts an agreement; both sides print the fingerprint and
+compare it. Guarantees: whatever is read here names each key once and for one purpose only.
+It does not say that the keys are the right ones: that is what the fingerprint is for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from escrow.evidence.errors import TrustRootMalformed
+from escrow.ground.digests import canonical_json, sha256_hex
+from escrow.ground.errors import InvalidInput
+from escrow.ground.settings import Environment
+from escrow.ground.signatures import PublicKey
+from escrow.ledger.events import ROLES
+from escrow.ledger.verifying import TrustedLogKeys
+
+TRUST_ROOT_FORMAT = "escrow-trust-root/1"
+
+PRODUCTION = "production"
+ENVIRONMENTS: frozenset[str] = frozenset(get_args(Environment))
+
+# A trust root has six keys and a name; more is no trust root but an attempt.
+MAX_TRUST_ROOT_CHARS = 64 * 1024
+
+# Four digits are what a person reads aloud at a time.
+_GROUP_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class TrustRoot:
+    """The keys of one installation.
+
+    Args:
+        service: the agency's name for it.
+        environment: ``production``, ``demo`` or ``development``.
+        log: signs checkpoints; its hash is the log's name.
+        leaf: signs the leaves of the public log.
+        roles: role name to the key that signs its events and statements.
+
+    Raises:
+        TrustRootMalformed: unknown environment or role, or one key for two purposes.
+    """
+
+    service: str
+    environment: str
+    log: PublicKey
+    leaf: PublicKey
+    roles: Mapping[str, PublicKey]
+
+    def __post_init__(self) -> None:
+        keys = [self.log.raw, self.leaf.raw, *(key.raw for key in self.roles.values())]
+        if self.environment not in ENVIRONMENTS:
+            raise TrustRootMalformed(f"{self.environment[:40]!r} is no environment.")
+        if not self.roles or not set(self.roles) <= ROLES:
+            raise TrustRootMalformed(f"The roles must be of {', '.join(sorted(ROLES))}.")
+        if len(set(keys)) != len(keys):
+            # A key that signs in two roles lets one role's signature pass for the other's.
+            raise TrustRootMalformed("One key stands in the trust root for two purposes.")
+
+    @property
+    def ledger_keys(self) -> TrustedLogKeys:
+        """The keys under which the ledger is believed."""
+        return TrustedLogKeys(self.log, self.leaf, self.roles)
+
+    def role_of(self, key_id: str) -> str | None:
+        """Return the role whose key has this id, None when no role's has."""
+        return next((role for role, key in self.roles.items() if key.key_id == key_id), None)
+
+    def fingerprint(self) -> str:
+        """Return SHA-256 of the canonical form as 16 groups of four hex digits."""
+        digest = sha256_hex(canonical_json(self._value()))
+        groups = range(0, len(digest), _GROUP_DIGITS)
+        return " ".join(digest[start : start + _GROUP_DIGITS] for start in groups)
+
+    def to_json(self) -> str:
+        """Return the text of the trust root file."""
+        return json.dumps(self._value(), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> TrustRoot:
+        """Return the trust root that a file's text is.
+
+        Raises:
+            TrustRootMalformed: another format, or not what a trust root may be.
+        """
+        if len(text) > MAX_TRUST_ROOT_CHARS:
+            raise TrustRootMalformed("The file is too long for a trust root.")
+        try:
+            value = json.loads(text)
+            if value["format"] != TRUST_ROOT_FORMAT or not isinstance(value["service"], str):
+                raise ValueError("format")
+            keys = value["keys"]
+            return cls(
+                service=value["service"],
+                environment=str(value["environment"]),
+                log=PublicKey.parse(keys["log"]),
+                leaf=PublicKey.parse(keys["leaf"]),
+                roles={role: PublicKey.parse(key) for role, key in keys["roles"].items()},
+            )
+        except TrustRootMalformed:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidInput):
+            raise TrustRootMalformed(
+                f"This is no trust root of the form {TRUST_ROOT_FORMAT}."
+            ) from None
+
+    def _value(self) -> dict[str, object]:
+        return {
+            "format": TRUST_ROOT_FORMAT,
+            "service": self.service,
+            "environment": self.environment,
+            "keys": {
+                "log": str(self.log),
+                "leaf": str(self.leaf),
+                "roles": {role: str(self.roles[role]) for role in sorted(self.roles)},
+            },
+        }
