@@ -9,6 +9,7 @@
     ├── EcosystemNotOffered    no builder image of this name or suite           (not tested)
     ├── SystemPackagesNotOffered   a Debian package of the recipe is unknown    (not tested)
     ├── ImageNotBuilt          a builder image could not be made                (try later)
+    ├── InspectionInvalid      the inspector did not return its document        (page a person)
     ├── NetworkNotOffered      a phase asked for the network                    (not tested)
     ├── OutputAbsent           nothing lies at this path of the workspace       (a finding)
     └── OutputRefused          what came out of a workspace breaks a limit      (a finding)
@@ -87,6 +88,18 @@ class NetworkNotOffered(BuilderError):
     """A phase asked for the network, and no recording proxy stands between it and the world."""
 
     code = "builders.network-not-offered"
+
+
+class InspectionInvalid(BuilderError):
+    """The inspector's document breaks its own form: it failed, or something in it was broken."""
+
+    code = "builders.inspection-invalid"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"The inspector's document cannot be taken: {problem}.",
+            "Try again; when it stays, look at the deposit by hand: it may attack the inspector.",
+        )
 
 
 class OutputAbsent(BuilderError):

@@ -51,7 +51,8 @@ class Limits:
 class PartInput:
     """One part of a deposit, to be unpacked inside the sandbox and nowhere else.
 
-    ``stream`` yields the plaintext once; ``size_bytes`` is its length where known.
+    ``name`` is unique in its deposit. ``stream`` yields the plaintext once; ``size_bytes`` is its
+    length where known. ``commit`` is what a git part was deposited for; None takes its main branch.
     """
 
     name: str
@@ -59,6 +60,7 @@ class PartInput:
     media: str
     stream: Iterable[bytes]
     size_bytes: int | None = None
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,10 @@ class MarkerFile:
 
 @dataclass(frozen=True)
 class InspectedPart:
-    """What one part turned out to be, in numbers."""
+    """What one part turned out to be: ``media`` is what its bytes are, not what was declared.
+
+    ``place`` is where it lies in the workspace; None when it was only looked at in passing.
+    """
 
     name: str
     kind: str
@@ -102,6 +107,7 @@ class InspectedPart:
     total_bytes: int
     root_swhid: str | None = None
     commit: str | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,8 @@ class Inspection:
     """Everything known about the unpacked parts without running any of them.
 
     ``entries`` may be cut at the inspector's bound; ``entries_cut`` then says so.
-    ``recipe`` is the deposited ``escrow.toml`` as data, ``recipe_problem`` why it is none.
+    ``recipe`` is the deposited ``escrow.toml`` as data, ``recipe_problem`` why it is none,
+    ``recipe_directory`` the folder below the source that its own folders are relative to.
     """
 
     parts: tuple[InspectedPart, ...]
@@ -118,6 +125,7 @@ class Inspection:
     markers: tuple[MarkerFile, ...] = ()
     recipe: Mapping[str, object] | None = None
     recipe_problem: str | None = None
+    recipe_directory: str = ""
     newest_mtime: int | None = None
     entries_cut: bool = False
 

@@ -51,6 +51,9 @@ LOCKFILE_BYTES_MAX = 32 * MIB
 LISTED_MAX = 2_000
 TEXT_CHARACTERS_MAX = 500
 
+# One fact of an observation; the longest is the list of names of a folder of distributions.
+FACT_CHARACTERS_MAX = 20_000
+
 # escrow.toml is written by hand; a hundred components fit.
 RECIPE_BYTES_MAX = 256 * 1024
 

@@ -40,7 +40,6 @@ _DOCUMENT_FOLDERS = frozenset((b"doc", b"docs", b"documentation", b"manual"))
 # A folder of Python distributions goes by one of these names, and holds at least one of these.
 _PYPI_FOLDERS = frozenset((b"pypi", b"vendor", b"wheelhouse", b"wheels", b"deps"))
 _DISTRIBUTION = re.compile(rb"([A-Za-z0-9._-]+?)-[0-9][^/]*\.(whl|tar\.gz|tar\.bz2|zip)")
-_NAMES_CHARACTERS_MAX = 20_000
 _NPM_CACHE = b"_cacache"
 
 
@@ -98,7 +97,7 @@ def note_stores(notes: Notes, part: str, place: bytes, entries: Iterable[Entry])
         if holder.lower() in _PYPI_FOLDERS and (match := _DISTRIBUTION.fullmatch(name)):
             pypi[b"/".join([place, *folders])].add(_normal(match[1]))
     for store, names in sorted(pypi.items()):
-        listed = " ".join(sorted(names))[:_NAMES_CHARACTERS_MAX]
+        listed = " ".join(sorted(names))
         notes.add("store-pypi", part, store, names=listed, count=len(names))
     for store in sorted(npm):
         notes.add("store-npm", part, store)

@@ -6,7 +6,7 @@ import base64
 from collections import Counter
 from typing import Any
 
-from builders.inspector.bounds import OBSERVATIONS_PER_KIND, TEXT_CHARACTERS_MAX
+from builders.inspector.bounds import FACT_CHARACTERS_MAX, OBSERVATIONS_PER_KIND
 
 # Stands before a path that is shown in base64, because it is no UTF-8 (or begins just like this).
 BASE64_MARK = "base64:"
@@ -35,7 +35,7 @@ class Notes:
         self._seen[kind, part] += 1
         if self._seen[kind, part] > OBSERVATIONS_PER_KIND:
             return
-        shown = {name: str(value)[:TEXT_CHARACTERS_MAX] for name, value in facts.items()}
+        shown = {name: str(value)[:FACT_CHARACTERS_MAX] for name, value in facts.items()}
         self._kept.append({"kind": kind, "part": part, "path": path_text(path), "facts": shown})
 
     def as_json(self) -> list[dict[str, Any]]:
