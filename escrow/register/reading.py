@@ -1,0 +1,241 @@
+"""The register for those who ask: views, texts, and which agreements are in force for a product.
+
+Whether the asker may see it is decided above with :func:`parties_of`; every read of a text checks
+that it still has the digest under which it was filed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from agreements.errors import AgreementInvalid
+from agreements.parsing import reread_agreement
+from agreements.terms import Agreement, Custody
+from escrow.ground.database import Session
+from escrow.ground.digests import Sha256Hex, sha256_hex
+from escrow.ground.identifiers import AgreementId, MemberId, OrganisationId, ProductId
+from escrow.parties.relations import AgreementParties
+from escrow.register import records
+from escrow.register.ceremony import key_setup_of
+from escrow.register.errors import AgreementTextTampered, AgreementUnknown, NoAgreementInForce
+from escrow.register.status import Missing, Progress, Standing, status_of
+
+# Terms are values that nobody can change; an installation has few agreements at work at a time.
+_KEPT_TERMS = 32
+
+
+@dataclass(frozen=True)
+class AgreementView:
+    """One version of an agreement and where it stands.
+
+    Attributes:
+        in_force_version: the version that governs now, maybe an older one; None before the first.
+    """
+
+    agreement_id: AgreementId
+    version: int
+    title: str
+    text_sha256: Sha256Hex
+    custody: Custody
+    k: int
+    n: int
+    standing: Standing
+    missing: tuple[Missing, ...]
+    filed_at: datetime
+    in_force_at: datetime | None
+    in_force_version: int | None
+
+
+@dataclass(frozen=True)
+class AgreementInForce:
+    """What the intake and the keyholder need to know of an agreement that governs a product."""
+
+    agreement_id: AgreementId
+    version: int
+    k: int
+    n: int
+    custody: Custody
+    text: str
+    text_sha256: Sha256Hex
+    terms: Agreement
+
+
+def view_of(
+    session: Session, agreement_id: AgreementId, version: int | None = None
+) -> AgreementView:
+    """Return one version, the newest when none is named.
+
+    Raises:
+        AgreementUnknown: no such agreement or version.
+        AgreementTextTampered: the stored text lost its digest.
+    """
+    row = _row(session, agreement_id, version)
+    in_force = records.version_in_force(session, agreement_id)
+    terms = _terms(row)
+    status = status_of(terms, _progress(session, row, in_force))
+    return AgreementView(
+        agreement_id=agreement_id,
+        version=row.version,
+        title=row.title,
+        text_sha256=Sha256Hex(row.text_sha256),
+        custody=terms.custody,
+        k=row.k,
+        n=row.n,
+        standing=status.standing,
+        missing=status.missing,
+        filed_at=row.filed_at,
+        in_force_at=row.in_force_at,
+        in_force_version=in_force.version if in_force else None,
+    )
+
+
+def read_version(
+    session: Session, agreement_id: AgreementId, version: int | None = None
+) -> tuple[Agreement, int]:
+    """Return the terms of one version, the newest when none is named, and its number.
+
+    Raises:
+        AgreementUnknown, AgreementTextTampered: as :func:`view_of`.
+    """
+    row = _row(session, agreement_id, version)
+    return _terms(row), row.version
+
+
+def text_of(session: Session, agreement_id: AgreementId, version: int | None = None) -> str:
+    """Return the exact text of one version, the newest when none is named.
+
+    Raises:
+        AgreementUnknown, AgreementTextTampered: as :func:`view_of`.
+    """
+    return _checked_text(_row(session, agreement_id, version))
+
+
+def list_agreements(
+    session: Session,
+    *,
+    organisation_id: OrganisationId | None = None,
+    member_id: MemberId | None = None,
+) -> list[AgreementView]:
+    """Return the newest version of every agreement that an organisation or an agent stands in.
+
+    Args:
+        organisation_id: a vendor's, beneficiary's or agents' organisation.
+        member_id: an agent; both None lists everything, for the operator.
+    """
+    found = records.agreements_naming(session, organisation_id=organisation_id, member_id=member_id)
+    return [view_of(session, agreement_id) for agreement_id in found]
+
+
+def agreements_in_force(session: Session, product_id: ProductId) -> list[AgreementInForce]:
+    """Return every agreement that governs a product now, each in its version in force.
+
+    Raises:
+        AgreementTextTampered: a stored text lost its digest.
+    """
+    return [
+        AgreementInForce(
+            agreement_id=AgreementId(row.agreement_id),
+            version=row.version,
+            k=row.k,
+            n=row.n,
+            custody=_terms(row).custody,
+            text=row.text,
+            text_sha256=Sha256Hex(row.text_sha256),
+            terms=_terms(row),
+        )
+        for row in records.versions_in_force_covering(session, product_id)
+    ]
+
+
+def check_in_force(session: Session, product_id: ProductId) -> list[AgreementInForce]:
+    """Return the agreements in force for a product, at least one.
+
+    Raises:
+        NoAgreementInForce: there is none; nothing may be deposited.
+    """
+    found = agreements_in_force(session, product_id)
+    if not found:
+        raise NoAgreementInForce
+    return found
+
+
+def parties_of(session: Session, agreement_id: AgreementId) -> AgreementParties:
+    """Return who stands in an agreement: in its version in force, and in the newest.
+
+    Raises:
+        AgreementUnknown: no such agreement.
+    """
+    agreement = records.agreement_by_id(session, agreement_id)
+    newest = records.newest_version(session, agreement_id)
+    if agreement is None or newest is None:
+        raise AgreementUnknown
+    in_force = records.version_in_force(session, agreement_id)
+    versions = {newest.version, in_force.version if in_force else newest.version}
+    rows = records.parties_of(session, agreement_id, versions)
+    return AgreementParties(
+        agreement_id=agreement_id,
+        product_ids=frozenset(records.products_of(session, agreement_id, versions)),
+        vendor_organisation_id=OrganisationId(agreement.vendor_organisation_id),
+        beneficiary_organisation_ids=frozenset(
+            OrganisationId(row.organisation_id) for row in rows if row.role == "beneficiary"
+        ),
+        agent_member_ids=frozenset(MemberId(row.member_id) for row in rows if row.role == "agent"),
+    )
+
+
+def parties_covering(session: Session, product_id: ProductId) -> tuple[AgreementParties, ...]:
+    """Return the parties of every agreement, in force or being made, that names a product."""
+    found = (parties_of(session, one) for one in records.agreements_covering(session, product_id))
+    return tuple(parties for parties in found if product_id in parties.product_ids)
+
+
+def _row(session: Session, agreement_id: AgreementId, version: int | None) -> records.VersionRow:
+    row = (
+        records.newest_version(session, agreement_id)
+        if version is None
+        else records.version_of(session, agreement_id, version)
+    )
+    if row is None:
+        raise AgreementUnknown
+    return row
+
+
+def _checked_text(row: records.VersionRow) -> str:
+    if sha256_hex(row.text.encode()) != row.text_sha256:
+        raise AgreementTextTampered(row.agreement_id, row.version)
+    return row.text
+
+
+def _terms(row: records.VersionRow) -> Agreement:
+    text = _checked_text(row)
+    try:
+        return _reread(text)
+    except AgreementInvalid:
+        # It was filed without an error; so either the digest was changed too, or this program
+        # does not know the format any more. Both need a person.
+        raise AgreementTextTampered(row.agreement_id, row.version) from None
+
+
+@lru_cache(maxsize=_KEPT_TERMS)
+def _reread(text: str) -> Agreement:
+    return reread_agreement(text)
+
+
+def _progress(
+    session: Session, row: records.VersionRow, in_force: records.VersionRow | None
+) -> Progress:
+    agreement_id = AgreementId(row.agreement_id)
+    newest = records.newest_version(session, agreement_id)
+    is_newest = newest is not None and newest.version == row.version
+    governs = in_force is not None and in_force.version == row.version
+    canaries = records.canaries_of(session, agreement_id)
+    accepted = records.acceptances_of(session, agreement_id, row.version)
+    return Progress(
+        accepted_by=frozenset(one.signing_key for one in accepted),
+        proven_recipients=frozenset(one.recipient for one in canaries if one.proven_at),
+        key_setup=key_setup_of(session, agreement_id),
+        is_in_force=governs,
+        is_superseded=not governs and not is_newest,
+    )
