@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from dbos import (
     DBOS,
     DBOSClient,
+    DBOSConfig,
     DBOSPortableJSONSerializer,
     EnqueueOptions,
 )
@@ -298,29 +299,11 @@ class JobEngine:
             ttl_seconds=ttl_seconds,
             alone=self._held is not None,
         )
-        # Queues are known before DBOS looks for them, so that the first job waits for no re-read.
-        for definition in self._definitions.values():
-            self._client.register_queue(
-                definition.name,
-                worker_concurrency=definition.concurrency,
-                partition_concurrency=1,
-                polling_interval_sec=POLLING_SECONDS,
-            )
-        DBOS(
-            config={
-                "name": APPLICATION,
-                "system_database_url": self._url,
-                "system_database_engine": self._connections,
-                "executor_id": self.executor_id,
-                "application_version": self._version,
-                # The default is pickle: reading it would run whatever the database holds.
-                "serializer": DBOSPortableJSONSerializer(),
-                "log_level": "WARNING",
-            }
-        )
+        DBOS(config=self._configuration())
         for definition in self._definitions.values():
             self._register(definition)
         DBOS.listen_queues(sorted(self._definitions))
+        # Before the first job: a running executor without a beat would look dead to the others.
         reaper.start()
         self._reaper = reaper
         DBOS.launch()
@@ -329,7 +312,28 @@ class JobEngine:
             dead = recovery.recover(self._client, {self.executor_id}, self._version)
             records.forget_executors(self._beat_connections, dead)
 
+    def _configuration(self) -> DBOSConfig:
+        return {
+            "name": APPLICATION,
+            "system_database_url": self._url,
+            "system_database_engine": self._connections,
+            "executor_id": self.executor_id,
+            # Not said, it would be a hash of the code, and an upgrade would strand every job.
+            "application_version": self._version,
+            # The default is pickle: reading it would run whatever the database holds.
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "WARNING",
+        }
+
     def _register(self, definition: _Definition) -> None:
+        # The queue is known before DBOS looks for it, so that the first job waits for no re-read.
+        self._client.register_queue(
+            definition.name,
+            worker_concurrency=definition.concurrency,
+            partition_concurrency=1,
+            polling_interval_sec=POLLING_SECONDS,
+        )
+
         def run(arguments: dict[str, str]) -> None:
             self._run(definition, arguments)
 
