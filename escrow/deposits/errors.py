@@ -103,10 +103,10 @@ class PartInvalid(InvalidInput):
     code = "deposits.part-invalid"
 
 
-class LaneForged(Unavailable):
-    """The lane key is not signed by the keyholder that the service trusts."""
+class DepositUnfinished(Unavailable):
+    """The deposit is sealed and logged; its headers or its receipt wait for the keyholder."""
 
-    code = "deposits.lane-forged"
+    code = "deposits.deposit-unfinished"
 
 
 class PushMalformed(InvalidInput):
@@ -182,6 +182,12 @@ class UploadBusy(Refused):
     """Another request is writing to the same upload."""
 
     code = "deposits.upload-busy"
+
+
+class UploadsFull(Unavailable):
+    """As many uploads are under way as the process can hold in memory."""
+
+    code = "deposits.uploads-full"
 
 
 class ChecksumWrong(InvalidInput):

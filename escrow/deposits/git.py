@@ -18,14 +18,13 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from escrow.deposits.errors import GitFailed
 from escrow.deposits.git_confinement import ENVIRONMENT, GitConfinement
 from escrow.deposits.git_wire import PushCommands, RefUpdate
-from escrow.deposits.refs import head_of
 from escrow.ground.digests import Sha256Hex
 
 _CHUNK_BYTES = 1024 * 1024
@@ -40,9 +39,9 @@ _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = tr
 def receive_settings(pack_bytes: int) -> list[str]:
     """Return git's settings for receiving; each is stated, whatever its default."""
     settings = {
-        # No program but git runs: no hooks, no helpers, no alternates of other repositories.
+        # No program but git runs: no hooks, no helpers. (A fresh repository has no alternates, and
+        # an empty core.alternateRefsCommand would be run as a command without a name.)
         "core.hooksPath": "/dev/null",
-        "core.alternateRefsCommand": "",
         "core.fsmonitor": "false",
         "protocol.allow": "never",
         # Every object is checked, in its meaning for Windows and macOS too.
@@ -191,11 +190,13 @@ class BundleStream:
     Args:
         pack: the pack that git accepted for these refs.
         updates: the refs pushed.
+        head_commit: what a clone checks out; None when nothing leads.
     """
 
-    def __init__(self, pack: Path, updates: Sequence[RefUpdate]) -> None:
+    def __init__(self, pack: Path, updates: Sequence[RefUpdate], head_commit: str | None) -> None:
         self._pack = pack
-        self._updates = updates
+        self.refs = {update.ref: update.new for update in updates}
+        self.head_commit = head_commit
         self.summary: PackSummary | None = None
 
     def chunks(self) -> Iterator[bytes | memoryview]:
@@ -204,7 +205,7 @@ class BundleStream:
         Raises:
             GitFailed: the file is no pack.
         """
-        yield bundle_header(self._updates)
+        yield bundle_header(self.refs, self.head_commit)
         digest, size, objects = hashlib.sha256(), 0, 0
         buffer = memoryview(bytearray(_CHUNK_BYTES))
         descriptor = os.open(self._pack, os.O_RDONLY | os.O_NOFOLLOW)
@@ -218,12 +219,10 @@ class BundleStream:
         self.summary = PackSummary(objects, size, Sha256Hex(digest.hexdigest()))
 
 
-def bundle_header(updates: Sequence[RefUpdate]) -> bytes:
-    """Return what stands in front of the pack: format, refs, and HEAD for the clone."""
-    ids = {update.ref: update.new for update in updates}
-    head = head_of(updates)
-    lines = [f"{ids[head]} HEAD"] if head else []
-    lines += [f"{ids[ref]} {ref}" for ref in sorted(ids)]
+def bundle_header(refs: Mapping[str, str], head_commit: str | None) -> bytes:
+    """Return what stands in front of the pack: format, HEAD for the clone, and the refs."""
+    lines = [f"{head_commit} HEAD"] if head_commit else []
+    lines += [f"{refs[ref]} {ref}" for ref in sorted(refs)]
     return ("# v2 git bundle\n" + "".join(f"{line}\n" for line in lines) + "\n").encode()
 
 

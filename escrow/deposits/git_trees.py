@@ -6,7 +6,8 @@ repository. What it may hold is bounded, since the pusher chooses how large fold
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO
@@ -27,6 +28,7 @@ from escrow.deposits.policy import (
     root_problems,
     submodule_problem,
 )
+from escrow.deposits.refs import head_of
 
 # A folder of some 50,000 files; larger ones no tool lists.
 MAX_TREE_BYTES = 4 * 1024 * 1024
@@ -41,6 +43,10 @@ _BATCH = 64
 _BATCH_BYTES = 16 * 1024 * 1024
 
 _REMEDY = "Mend it in a new commit, move the refs to it and push again."
+
+# The head of a commit is short; its message is not read.
+_MAX_COMMIT_BYTES = 64 * 1024
+_COMMITTED_AT = re.compile(rb"^committer .*> (\d{1,15}) ", re.MULTILINE)
 
 # A .gitmodules larger than this lists thousands of submodules.
 _MAX_CONFIG_BYTES = 1024 * 1024
@@ -60,6 +66,8 @@ class ObjectReader:
 
     def __init__(self, repository: ReceiveRepository) -> None:
         self._process = repository.reader(["cat-file", "--batch"])
+        # The id of the object that was read last: tags and trees are asked for by other names.
+        self.last_id = ""
 
     def __enter__(self) -> ObjectReader:
         return self
@@ -100,11 +108,22 @@ class ObjectReader:
             kept += wanted
         return found
 
+    def commit(self, object_id: str) -> tuple[int, str] | None:
+        """Return time and id of the commit that an object is or that a tag names."""
+        content = self.read([f"{object_id}^{{commit}}"], _MAX_COMMIT_BYTES).popitem()[1]
+        if content is None:
+            return None
+        found = _COMMITTED_AT.search(content)
+        return (int(found[1]) if found else 0, self.last_id)
+
     def _size(self) -> int | None:
         words = self._pipe(self._process.stdout).readline().split()
         if not words:
             raise GitFailed("Git stopped while its objects were read.", "Push again.")
-        return None if words[-1] == b"missing" else int(words[2])
+        if words[-1] == b"missing":
+            return None
+        self.last_id = words[0].decode()
+        return int(words[2])
 
     def _content(self, size: int, wanted: int) -> bytes:
         """Read an object's bytes and the line break behind it, and keep the first ones."""
@@ -183,8 +202,11 @@ class TreeWalk:
         return targets
 
 
-def check_trees(repository: ReceiveRepository, updates: Iterable[RefUpdate]) -> None:
-    """Judge every tree to which a pushed ref points.
+def examine_push(repository: ReceiveRepository, updates: Sequence[RefUpdate]) -> str | None:
+    """Judge every tree to which a pushed ref points, and return the commit that leads.
+
+    That is the tip of the main branch, else of the first branch, else the youngest tagged commit;
+    None when no ref names a commit.
 
     Raises:
         TreeForbidden: naming the places, at most :data:`~escrow.deposits.policy.MAX_PROBLEMS`.
@@ -200,21 +222,20 @@ def check_trees(repository: ReceiveRepository, updates: Iterable[RefUpdate]) -> 
             for problem in root_problems(walk.view(root)):
                 problems.setdefault(str(problem), problem)
             modules |= {e.object_id for e in root.entries if e.name == b".gitmodules"}
+        head = _leading_commit(objects, updates)
     for blob_id in sorted(modules):
         for problem in _submodule_problems(repository, blob_id):
             problems.setdefault(str(problem), problem)
     if problems:
         raise forbidden(list(problems.values()))
+    return head
 
 
 def forbidden(problems: Sequence[TreeProblem]) -> TreeForbidden:
     """Return the error that names some problems of a tree."""
-    error = TreeForbidden(
-        "The tree holds what cannot be deposited: "
-        + " ".join(str(problem) for problem in problems[:MAX_PROBLEMS]),
-        _REMEDY,
-    )
-    error.problems = tuple(str(problem) for problem in problems[:MAX_PROBLEMS])
+    shown = tuple(str(problem) for problem in problems[:MAX_PROBLEMS])
+    error = TreeForbidden(f"The tree holds what cannot be deposited: {shown[0]}", _REMEDY)
+    error.problems = shown
     return error
 
 
@@ -225,6 +246,13 @@ def _folder(name: str, raw: bytes | None) -> _Folder:
         raise _too_large()
     entries = parse_tree(raw)
     return _Folder(name, entries, [e.object_id for e in entries if e.mode == MODE_TREE])
+
+
+def _leading_commit(objects: ObjectReader, updates: Sequence[RefUpdate]) -> str | None:
+    branch = head_of(updates)
+    candidates = [update.new for update in updates if branch in (None, update.ref)]
+    found = [commit for name in candidates if (commit := objects.commit(name))]
+    return max(found)[1] if found else None
 
 
 def _submodule_problems(repository: ReceiveRepository, blob_id: str) -> list[TreeProblem]:

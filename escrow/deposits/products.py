@@ -32,13 +32,16 @@ MEDIA = (
     "tar",
     "tar.gz",
     "tar.xz",
+    "tar.bz2",
     "tar.zst",
     "zip",
     "file",
 )
 
-# A part's name stands in reports and in file names of a package.
-_PART_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+ -]{0,118}[A-Za-z0-9+])?")
+# A part's name stands in reports and in file names of a package: one printable file name, which
+# no shell and no system takes for an option, a hidden file or a path.
+_PART_NAME = re.compile(r"[^\W_](?:[^/\\:*?\"<>|\x00-\x1f]*[^/\\:*?\"<>|\s.])?")
+MAX_PART_NAME_BYTES = 120
 
 # A product with more is several products.
 MAX_REPOSITORIES = 50
@@ -101,11 +104,16 @@ def check_part(kind: str, name: str, media: str) -> None:
         raise PartInvalid(f"{kind[:40]!r} is no kind of part.", f"Use one of {', '.join(KINDS)}.")
     if media not in MEDIA:
         raise PartInvalid(f"{media[:40]!r} is no media.", f"Use one of {', '.join(MEDIA)}.")
-    if not _PART_NAME.fullmatch(name):
+    if not _is_part_name(name):
         raise PartInvalid(
             f"The part name {name[:60]!r} cannot be used.",
-            "Use 1 to 120 letters, digits, spaces and ._+-, starting with a letter or digit.",
+            "Use a plain file name of at most 120 bytes that starts with a letter or digit.",
         )
+
+
+def _is_part_name(name: str) -> bool:
+    fits = len(name.encode("utf-8", "surrogatepass")) <= MAX_PART_NAME_BYTES
+    return fits and name.isprintable() and _PART_NAME.fullmatch(name) is not None
 
 
 def _check_each_once(what: str, names: Sequence[str], limit: int) -> None:
@@ -123,10 +131,10 @@ def _check_materials(materials: Sequence[Material]) -> None:
                 f"{material.kind[:40]!r} is no kind of material.",
                 f"Use one of {', '.join(KINDS)}.",
             )
-        if material.name is not None and not _PART_NAME.fullmatch(material.name):
+        if material.name is not None and not _is_part_name(material.name):
             raise BadProduct(
                 f"The material name {material.name[:60]!r} cannot be used.",
-                "Use letters, digits, spaces and ._+-, or leave the name out.",
+                "Use a plain file name, or leave the name out.",
             )
         if material.max_age_days is not None and material.max_age_days < 1:
             raise BadProduct(

@@ -11,23 +11,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
-from escrow.deposits.errors import PushBroken, PushMalformed, PushRefused, TreeForbidden
+from escrow.deposits.errors import (
+    DepositUnfinished,
+    PushBroken,
+    PushMalformed,
+    PushRefused,
+    TreeForbidden,
+)
 from escrow.deposits.git import BundleStream, ReceiveRepository
 from escrow.deposits.git_confinement import GitConfinement
-from escrow.deposits.git_trees import check_trees
+from escrow.deposits.git_trees import examine_push
 from escrow.deposits.git_wire import (
     SIGN_OF_LIFE,
     AnswerReader,
     CommandReader,
     PushCommands,
     PushReport,
-    RefUpdate,
     remote_lines,
 )
 from escrow.deposits.refs import ALL_OR_NONE, check_push
@@ -57,12 +62,14 @@ class PushTarget:
     Attributes:
         vendor: the vendor's slug, as in the address.
         repository: with its product and the terms of it.
-        token_id: who pushes.
+        token_id: the credential in use.
+        actor: who pushes, for the ledger.
     """
 
     vendor: str
     repository: RegisteredRepository
     token_id: TokenId
+    actor: str
 
     @property
     def address(self) -> str:
@@ -96,7 +103,6 @@ class PushIntake(Protocol):
         self,
         target: PushTarget,
         bundle: BundleStream,
-        updates: Sequence[RefUpdate],
         folder: Path,
         tell: Callable[[str], None],
     ) -> TakenPush:
@@ -189,9 +195,9 @@ class PushReception:
             loop.call_soon_threadsafe(lines.put_nowait, line)
 
         def work() -> TakenPush:
-            check_trees(repository, commands.updates)
-            bundle = BundleStream(repository.pack_path(), commands.updates)
-            return self.intake.take_push(target, bundle, commands.updates, repository.folder, tell)
+            head = examine_push(repository, commands.updates)
+            bundle = BundleStream(repository.pack_path(), commands.updates, head)
+            return self.intake.take_push(target, bundle, repository.folder, tell)
 
         taking = loop.run_in_executor(None, work)
         try:
@@ -213,14 +219,17 @@ class PushReception:
                 + PushReport("ok", dict.fromkeys(refs)).encode()
             )
         if isinstance(problem, TreeForbidden):
-            lines = [f"  {sentence}" for sentence in problem.problems]
+            # The first place stands in the reason.
+            lines = [f"Also {sentence}" for sentence in problem.problems[1:]]
             reasons = dict.fromkeys(refs, "the tree holds what cannot be deposited")
-            return remote_lines("", *lines) + _refusal(problem, reasons)
+            return _refusal(problem, reasons, *lines)
         if isinstance(problem, InvalidInput | Refused | NotFound):
             return _refusal(problem, dict.fromkeys(refs, problem.reason))
         _log.error("a push could not be stored", exc_info=problem)
         ours = problem if isinstance(problem, EscrowError) else _unknown_failure()
-        reason = f"not stored, push again: {ours.reason}"
+        # A deposit that only lacks its receipt is not to be sent again.
+        is_kept = isinstance(problem, DepositUnfinished)
+        reason = ours.reason if is_kept else f"not stored, push again: {ours.reason}"
         return _refusal(ours, dict.fromkeys(refs, reason))
 
     def _acceptance(self, target: PushTarget, taken: TakenPush) -> bytes:
@@ -231,7 +240,7 @@ class PushReception:
             f"SHA-256   {taken.pack_sha256} (the pack)",
             f"Sealed    and logged as deposit {number} of {address}",
             f"Follow    {self.deposit_url(address, number)}",
-            f"          escrow logs -f {address} {number}",
+            f"          escrow logs -f {taken.deposit_id}",
             "",
         )
 
@@ -327,8 +336,8 @@ def _gits_refusal(report: PushReport, commands: PushCommands) -> bytes:
     return lines + PushReport(report.unpack, refs).encode()
 
 
-def _refusal(error: EscrowError, refs: dict[str, str]) -> bytes:
-    lines = remote_lines("", error.reason, error.remedy, f"[{error.code}]", "")
+def _refusal(error: EscrowError, refs: dict[str, str], *more: str) -> bytes:
+    lines = remote_lines("", error.reason, *more, error.remedy, f"[{error.code}]", "")
     return lines + PushReport.refusing(refs).encode()
 
 

@@ -6,6 +6,7 @@ and documents refer to.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -88,6 +89,8 @@ class Deposit(SQLModel, table=True):
         default=None, foreign_key="product_repository.id", max_length=40
     )
     lane_recipient: str | None = Field(default=None, sa_type=sa.Text)
+    # Opens the commitments that the ledger's event holds instead of digests of the parts.
+    salt: str = Field(default="", max_length=64)
     # The bytes that the receipt signs; the ledger's event names them by their digest.
     receipt_statement: bytes | None = None
     ledger_entry_sha256: str | None = Field(default=None, max_length=64)
@@ -116,8 +119,7 @@ class Part(SQLModel, table=True):
     # Empty for a part carried forward: its headers hang on the part that was sent.
     lane_header: bytes = b""
     git: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
-    # Salt of the commitment that the ledger's event holds instead of names and digests.
-    salt: str = Field(max_length=64)
+    # The part that was sent, when this deposit took it over.
     carried_from: str | None = Field(default=None, foreign_key="part.id", max_length=40)
     as_of: datetime = Field(sa_type=UtcDateTime)
 
@@ -131,13 +133,14 @@ class Upload(SQLModel, table=True):
     deposit_id: str = Field(foreign_key="deposit.id", index=True, max_length=40)
     product_id: str = Field(foreign_key="product.id", index=True, max_length=40)
     token_id: str = Field(max_length=40)
-    part_id: str = Field(max_length=40)
     kind: str = Field(max_length=16)
     name: str = Field(max_length=120)
     media: str = Field(max_length=32)
     length: int = Field(sa_type=sa.BigInteger)
     offset_bytes: int = Field(default=0, sa_type=sa.BigInteger)
     sha256: str | None = Field(default=None, max_length=64)
+    # Where the sealed bytes lie until the part is whole (a name in the blob store's staging).
+    staging: str | None = Field(default=None, max_length=80)
     created_at: datetime = Field(sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
     state: str = Field(max_length=16)
@@ -251,6 +254,29 @@ def parts_of(session: Session, deposit_id: DepositId) -> list[Part]:
     return list(session.exec(query.order_by(Part.kind, Part.name)))
 
 
+def deposits_of_parts(session: Session, part_ids: Sequence[str | None]) -> dict[str, str]:
+    """Return for each part the deposit in which it came."""
+    wanted = [part_id for part_id in part_ids if part_id is not None]
+    query = select(Part.id, Part.deposit_id).where(col(Part.id).in_(wanted))
+    return dict(session.exec(query).all())
+
+
+def note_lane(session: Session, deposit_id: DepositId, recipient: str) -> None:
+    """Write down the lane that a deposit's file keys are sealed to."""
+    row = session.get(Deposit, deposit_id)
+    if row is not None:
+        row.lane_recipient = recipient
+        add(session, row)
+
+
+def note_receipt(session: Session, deposit_id: DepositId, receipt_json: str) -> None:
+    """Write down a deposit's receipt, unless it has one."""
+    row = session.get(Deposit, deposit_id)
+    if row is not None and row.receipt_json is None:
+        row.receipt_json = receipt_json
+        add(session, row)
+
+
 def part_by_id(session: Session, part_id: str) -> Part | None:
     """Return a part."""
     return session.get(Part, part_id)
@@ -271,6 +297,22 @@ def uploads_of(session: Session, deposit_id: DepositId, state: str) -> list[Uplo
 def uploads_in(session: Session, state: str) -> list[Upload]:
     """Return every upload in one state."""
     return list(session.exec(select(Upload).where(Upload.state == state)))
+
+
+def note_upload(session: Session, upload_id: UploadId, offset: int, expires_at: datetime) -> None:
+    """Write down how far an open upload is, and how long it now lives."""
+    row = session.get(Upload, upload_id)
+    if row is not None:
+        row.offset_bytes, row.expires_at = offset, expires_at
+        add(session, row)
+
+
+def close_upload(session: Session, upload_id: UploadId, state: str) -> None:
+    """Write down how an upload ended."""
+    row = session.get(Upload, upload_id)
+    if row is not None:
+        row.state = state
+        add(session, row)
 
 
 def add(session: Session, *rows: SQLModel) -> None:

@@ -1,0 +1,426 @@
+"""The verbs of the intake: open a deposit, add parts, seal it, receipt it, or abandon it.
+
+The order of effects is the whole point. A lane is opened and parts are sealed and stored first,
+which can be repeated or forgotten. Then one transaction makes the deposit: its number (n+1
+without gaps), its parts, those carried forward, the event in the ledger and the job that verifies
+it. From there on it can only be completed: lasting headers, ledger proof, receipt; each of these
+may be repeated, and is, after a crash (:meth:`Intake.complete_unfinished`). Only a completed
+deposit is acknowledged.
+
+This is the one module of the room that opens units of work itself: its steps are separate
+transactions by design, with calls to another process between them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from escrow.deposits import records
+from escrow.deposits.carrying import carried_forward
+from escrow.deposits.errors import (
+    DepositBusy,
+    DepositEmpty,
+    DepositNotOpen,
+    DepositUnfinished,
+    DepositUnknown,
+    NoAgreementInForce,
+    PartExists,
+    PartInvalid,
+)
+from escrow.deposits.facts import AgreementTerms, deposit_facts, sealed_event
+from escrow.deposits.products import check_part
+from escrow.evidence.bundles import sign_statement
+from escrow.evidence.receipts import receipt_statement
+from escrow.evidence.statements import Stamp
+from escrow.ground.clock import Clock
+from escrow.ground.database import Database, Session
+from escrow.ground.digests import new_salt, sha256_hex
+from escrow.ground.errors import EscrowError, Unavailable
+from escrow.ground.identifiers import (
+    DepositId,
+    OrganisationId,
+    ProductId,
+    RepositoryId,
+    TokenId,
+    new_id,
+)
+from escrow.ground.signatures import PublicKey, Signer
+from escrow.ledger.appending import Scribe
+from escrow.ledger.events import NewEvent, Stream
+from escrow.ledger.proofs import proof_of
+from escrow.parties import records as parties
+from escrow.vault.age import parse_recipient, wrap_file_key
+from escrow.vault.age_keys import FileKey
+from escrow.vault.keyholder import Keyholder
+from escrow.vault.lanes import lane_statement
+from escrow.vault.sealing import SealedPayload
+
+# The event in the ledger names every part, and an event has 64 KiB.
+MAX_PARTS = 100
+
+# The job that verifies a deposit; defined by the room above.
+VERIFY_JOB = "verify"
+
+AgreementsInForce = Callable[[Session, ProductId], Sequence[AgreementTerms]]
+
+_log = logging.getLogger("escrow.deposits.intake")
+
+
+class JobQueue(Protocol):
+    """Where work for later is put, in the caller's transaction."""
+
+    def enqueue(
+        self,
+        session: Session,
+        name: str,
+        key: str,
+        arguments: Mapping[str, str],
+        *,
+        delay_seconds: float = 0,
+        partition: str | None = None,
+    ) -> None:
+        """Enqueue a job; the same key twice is one job."""
+        ...
+
+
+@dataclass(frozen=True)
+class PartDescription:
+    """What a part is, as its sender says."""
+
+    kind: str
+    name: str
+    media: str
+
+
+@dataclass(frozen=True)
+class OpenDeposit:
+    """A deposit that gathers parts."""
+
+    id: DepositId
+    product_id: ProductId
+    lane_recipient: str
+
+
+@dataclass(frozen=True)
+class SealedDeposit:
+    """A deposit that is sealed, stored, logged and receipted."""
+
+    id: DepositId
+    product_id: ProductId
+    number: int
+    sealed_at: datetime
+    receipt_json: str
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The intake of one service; every call blocks and may be made from any thread.
+
+    Attributes:
+        keyholder: makes lanes and lasting headers, sequences the ledger.
+        keyholder_key: the pinned key under which a lane is believed.
+        agreements_in_force: the register's answer for a product.
+        receipt_signer: the portal's key.
+        stamp: of this installation, for receipts.
+    """
+
+    database: Database
+    clock: Clock
+    scribe: Scribe
+    jobs: JobQueue
+    keyholder: Keyholder
+    keyholder_key: PublicKey
+    agreements_in_force: AgreementsInForce
+    receipt_signer: Signer
+    stamp: Stamp
+
+    def check_welcome(self, product_id: ProductId) -> None:
+        """Refuse a deposit that would serve nobody.
+
+        Raises:
+            NoAgreementInForce: with what has to happen first.
+        """
+        with self.database.reading() as session:
+            self._in_force(session, product_id)
+
+    def open_deposit(
+        self,
+        product_id: ProductId,
+        *,
+        via: str,
+        token_id: TokenId,
+        actor: str,
+        repository_id: RepositoryId | None = None,
+    ) -> OpenDeposit:
+        """Open a deposit and its lane.
+
+        Args:
+            via: ``git`` or ``upload``.
+            token_id: the credential in use.
+            actor: who acts, for the ledger.
+
+        Raises:
+            NoAgreementInForce: nobody would be served.
+            BadSignature: the lane is not the keyholder's.
+            Unavailable: the keyholder does not answer.
+        """
+        deposit_id = DepositId(new_id("dep"))
+        with self.database.writing() as session:
+            self._in_force(session, product_id)
+            row = records.Deposit(
+                id=deposit_id,
+                product_id=product_id,
+                state="open",
+                via=via,
+                opened_by=token_id,
+                opened_at=self.clock.now(),
+                repository_id=repository_id,
+            )
+            records.add(session, row)
+            self._log_event(session, row, "opened", actor)
+        try:
+            # Outside the transaction: the keyholder writes the same database.
+            announced = self.keyholder.open_lane(product_id, deposit_id)
+            # Believed only for exactly this deposit: the id that is signed is ours.
+            signed = lane_statement(deposit_id, announced.recipient)
+            self.keyholder_key.check_signature(announced.signature, signed)
+            lane = str(parse_recipient(announced.recipient))
+        except EscrowError:
+            self.abandon(deposit_id, actor)
+            raise
+        with self.database.writing() as session:
+            records.note_lane(session, deposit_id, lane)
+        return OpenDeposit(deposit_id, product_id, lane)
+
+    def check_part_welcome(
+        self, session: Session, deposit_id: DepositId, part: PartDescription
+    ) -> OpenDeposit:
+        """Return the open deposit if it can take the part.
+
+        Raises:
+            DepositUnknown, DepositNotOpen: there is none that takes parts.
+            PartInvalid, PartExists: not this part.
+        """
+        row = records.deposit_by_id(session, deposit_id)
+        if row is None:
+            raise DepositUnknown
+        if row.state != "open" or row.lane_recipient is None:
+            raise DepositNotOpen(
+                f"The deposit is {row.state} and takes no more parts.", "Open a new deposit."
+            )
+        check_part(part.kind, part.name, part.media)
+        present = records.parts_of(session, deposit_id)
+        if any((one.kind, one.name) == (part.kind, part.name) for one in present):
+            raise PartExists(
+                f"The deposit already has a part {part.kind}/{part.name}.",
+                "Give this part another name, or abandon the deposit and begin anew.",
+            )
+        if len(present) >= MAX_PARTS:
+            raise PartInvalid(
+                f"A deposit has at most {MAX_PARTS} parts.", "Pack several files into an archive."
+            )
+        return OpenDeposit(deposit_id, ProductId(row.product_id), row.lane_recipient)
+
+    def add_part(
+        self,
+        session: Session,
+        deposit_id: DepositId,
+        part: PartDescription,
+        sealed: SealedPayload,
+        file_key: FileKey,
+        git: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add a stored payload to an open deposit; its key goes to the lane alone.
+
+        Raises:
+            DepositUnknown, DepositNotOpen, PartInvalid, PartExists: see check_part_welcome.
+        """
+        deposit = self.check_part_welcome(session, deposit_id, part)
+        header = wrap_file_key(file_key, [parse_recipient(deposit.lane_recipient)])
+        records.add(
+            session,
+            records.Part(
+                id=new_id("prt"),
+                deposit_id=deposit_id,
+                product_id=deposit.product_id,
+                kind=part.kind,
+                name=part.name,
+                media=part.media,
+                size_bytes=sealed.size_bytes,
+                sha256=sealed.sha256,
+                encoding=sealed.encoding,
+                payload_sha256=sealed.payload_sha256,
+                payload_size_bytes=sealed.payload_size_bytes,
+                lane_header=header,
+                git=dict(git) if git else None,
+                as_of=self.clock.now(),
+            ),
+        )
+
+    def finish(self, deposit_id: DepositId, actor: str) -> SealedDeposit:
+        """Seal a deposit for good and return it with its receipt; a second time changes nothing.
+
+        Raises:
+            DepositUnknown, DepositNotOpen: there is none to seal.
+            DepositBusy: an upload is not complete.
+            DepositEmpty: nothing new was sent.
+            NoAgreementInForce: the last agreement ended meanwhile.
+            DepositUnfinished: sealed and logged; it is completed without the caller.
+        """
+        with self.database.writing() as session:
+            row = records.deposit_by_id(session, deposit_id)
+            if row is None:
+                raise DepositUnknown
+            if row.state == "open":
+                self._seal(session, row, actor)
+            elif row.state != "sealed":
+                raise DepositNotOpen(f"The deposit is {row.state}.", "Open a new deposit.")
+        return self.complete(deposit_id)
+
+    def complete(self, deposit_id: DepositId) -> SealedDeposit:
+        """Have the lasting headers written and the receipt made; repeatable.
+
+        Raises:
+            DepositUnfinished: the keyholder is out of reach; nothing is lost.
+        """
+        with self.database.reading() as session:
+            row = records.deposit_by_id(session, deposit_id)
+        if row is None or row.state != "sealed" or row.number is None or row.sealed_at is None:
+            raise DepositUnknown
+        receipt = row.receipt_json or self._receipt(row)
+        return SealedDeposit(
+            deposit_id, ProductId(row.product_id), row.number, row.sealed_at, receipt
+        )
+
+    def complete_unfinished(self) -> int:
+        """Complete every sealed deposit without a receipt; return how many still lack one."""
+        with self.database.reading() as session:
+            rows = records.without_receipt(session)
+        left = 0
+        for row in rows:
+            try:
+                self.complete(DepositId(row.id))
+            except EscrowError as problem:
+                left += 1
+                _log.warning("deposit %s is not complete: %s", row.id, problem)
+        return left
+
+    def abandon(self, deposit_id: DepositId, actor: str) -> None:
+        """Give up an open deposit; its number was never given, so no gap stays.
+
+        Raises:
+            DepositUnknown, DepositNotOpen: there is none to give up.
+        """
+        with self.database.writing() as session:
+            row = records.deposit_by_id(session, deposit_id)
+            if row is None:
+                raise DepositUnknown
+            if row.state == "abandoned":
+                return
+            if row.state != "open":
+                raise DepositNotOpen("The deposit is sealed and stays.", "Make a new deposit.")
+            row.state = "abandoned"
+            records.add(session, row)
+            self._log_event(session, row, "abandoned", actor)
+        # A lane that nobody closes ends by itself.
+        with contextlib.suppress(Unavailable):
+            self.keyholder.close_lane(deposit_id)
+
+    def _in_force(self, session: Session, product_id: ProductId) -> Sequence[AgreementTerms]:
+        agreements = self.agreements_in_force(session, product_id)
+        if not agreements:
+            raise NoAgreementInForce(
+                "No agreement is in force for this product, so a deposit would serve nobody.",
+                "Every party has to accept it, the agents' ceremony has to be held and the "
+                "recipients proven; 'escrow agreement status' shows what is missing.",
+            )
+        return agreements
+
+    def _seal(self, session: Session, row: records.Deposit, actor: str) -> None:
+        deposit_id, product_id = DepositId(row.id), ProductId(row.product_id)
+        records.lock_product(session, product_id)
+        agreements = self._in_force(session, product_id)
+        if records.uploads_of(session, deposit_id, "open"):
+            raise DepositBusy(
+                "A part of this deposit is still on its way.",
+                "Complete or delete its upload, then finish the deposit.",
+            )
+        sent = records.parts_of(session, deposit_id)
+        if not sent:
+            raise DepositEmpty("Nothing was sent with this deposit.", "Add a part first.")
+        previous = records.newest_sealed(session, product_id)
+        if previous is not None:
+            earlier = records.parts_of(session, DepositId(previous.id))
+            records.add(session, *carried_forward(deposit_id, sent, earlier))
+        row.number = (previous.number or 0) + 1 if previous else 1
+        row.state, row.sealed_at, row.salt = "sealed", self.clock.now(), new_salt()
+        self._log_sealed(session, row, agreements, actor)
+        records.add(session, row)
+        self.jobs.enqueue(
+            session,
+            VERIFY_JOB,
+            f"{VERIFY_JOB}-{deposit_id}",
+            {"deposit_id": deposit_id},
+            partition=product_id,
+        )
+
+    def _log_sealed(
+        self,
+        session: Session,
+        row: records.Deposit,
+        agreements: Sequence[AgreementTerms],
+        actor: str,
+    ) -> None:
+        """The statement is fixed before it is signed: the event holds its digest."""
+        product = records.product_by_id(session, ProductId(row.product_id))
+        if product is None:
+            raise DepositUnknown
+        vendor = parties.organisation(session, OrganisationId(product.organisation_id))
+        address = f"{vendor.slug if vendor else product.organisation_id}/{product.slug}"
+        parts = records.parts_of(session, DepositId(row.id))
+        origins = records.deposits_of_parts(session, [p.carried_from for p in parts])
+        facts = deposit_facts(row, address, parts, origins, agreements)
+        row.receipt_statement = receipt_statement(self.stamp, facts, row.salt)
+        digest = sha256_hex(row.receipt_statement)
+        entry = self.scribe.append(session, sealed_event(facts, row.salt, digest, actor))
+        row.ledger_entry_sha256 = entry.entry_sha256
+
+    def _receipt(self, row: records.Deposit) -> str:
+        deposit_id = DepositId(row.id)
+        try:
+            self.keyholder.seal_lasting_headers(deposit_id)
+            self.keyholder.sequence()
+        except Unavailable as problem:
+            raise _unfinished(row) from problem
+        with self.database.reading() as session:
+            proof = proof_of(session, row.ledger_entry_sha256 or "")
+        if proof is None or row.receipt_statement is None:
+            raise _unfinished(row)
+        document = sign_statement(row.receipt_statement, self.receipt_signer).with_proof(proof)
+        receipt = document.to_json()
+        with self.database.writing() as session:
+            records.note_receipt(session, deposit_id, receipt)
+        return receipt
+
+    def _log_event(self, session: Session, row: records.Deposit, action: str, actor: str) -> None:
+        self.scribe.append(
+            session,
+            NewEvent(
+                Stream("product", row.product_id),
+                f"deposits:deposit:{action}",
+                actor,
+                {"deposit_id": row.id, "via": row.via},
+            ),
+        )
+
+
+def _unfinished(row: records.Deposit) -> DepositUnfinished:
+    return DepositUnfinished(
+        f"Deposit {row.number} is stored and logged; its receipt waits for the keyholder.",
+        "It is completed without you, so do not send it again; 'escrow status' shows it.",
+    )
