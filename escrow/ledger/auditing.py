@@ -6,7 +6,8 @@ Pure: the sequencer asks before it signs, the check of the whole ledger asks of 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from escrow.ground.signatures import PublicKey
 from escrow.ledger.entries import SignedEvent, parse_entry
@@ -14,6 +15,7 @@ from escrow.ledger.errors import (
     EntryForged,
     EntryRowRewritten,
     ProofFails,
+    RowUnreadable,
     StreamForked,
     StreamGap,
     TimeRunsBack,
@@ -42,7 +44,11 @@ def check_entry(
         TimeRunsBack: it claims an earlier time than its predecessor.
     """
     # 1. digest
-    if hashlib.sha256(row.entry).hexdigest() != row.entry_sha256:
+    # SQLite keeps text in a column of bytes when it is told to; that is no entry either.
+    if (
+        not isinstance(row.entry, bytes)
+        or hashlib.sha256(row.entry).hexdigest() != row.entry_sha256
+    ):
         raise EntryRowRewritten(
             f"Entry {row.number}: the bytes do not have the digest beside them."
         )
@@ -76,3 +82,12 @@ def _check_place(row: StoredEntry, signed: SignedEvent, before: StreamHead | Non
         raise StreamForked(f"{where} names another entry as its predecessor.")
     if before and event.at < before.at:
         raise TimeRunsBack(f"{where} claims an earlier time than its predecessor.")
+
+
+@contextmanager
+def readable_rows() -> Iterator[None]:
+    """Say of a value that its column cannot hold that the ledger is broken, not this program."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as problem:
+        raise RowUnreadable(f"A row of the ledger cannot be read: {problem}.") from problem

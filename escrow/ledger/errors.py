@@ -115,6 +115,12 @@ class LedgerBroken(Tampered):
         super().__init__(reason, remedy)
 
 
+class RowUnreadable(LedgerBroken):
+    """A row holds something that no column of the ledger can hold."""
+
+    code = "ledger.row-unreadable"
+
+
 class EntryRowRewritten(LedgerBroken):
     """A row's columns or digest contradict the signed bytes beside them."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from escrow.ground.database import Session
 from escrow.ground.signatures import PublicKey
 from escrow.ledger import records
-from escrow.ledger.auditing import check_entry
+from escrow.ledger.auditing import check_entry, readable_rows
 from escrow.ledger.checkpoints import Checkpoint, verify_checkpoint
 from escrow.ledger.errors import (
     CheckpointForged,
@@ -73,8 +73,9 @@ def check_ledger(session: Session, keys: TrustedLogKeys) -> LedgerSummary:
     Raises:
         LedgerBroken: the concrete class answers the question, the reason names the row.
     """
-    tree = _walk_tree(session, keys.log, keys.leaf)
-    entries, streams = _walk_streams(session, keys.roles)
+    with readable_rows():
+        tree = _walk_tree(session, keys.log, keys.leaf)
+        entries, streams = _walk_streams(session, keys.roles)
     skipped = records.skipped_entry(session)
     if skipped is not None:
         raise EntrySkipped(f"Entry {skipped} is in no leaf, although much later entries are.")
@@ -87,7 +88,9 @@ def check_tree(session: Session, log_key: PublicKey) -> LedgerSummary:
     Raises:
         LedgerBroken: the concrete class answers the question, the reason names the row.
     """
-    return _summary(session, _walk_tree(session, log_key, None), 0, 0)
+    with readable_rows():
+        tree = _walk_tree(session, log_key, None)
+    return _summary(session, tree, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def _verified_checkpoints(session: Session, log_key: PublicKey) -> Iterator[Chec
     """Yield the checkpoints by size, each proven to be the log's (question 1)."""
     for size, note in records.all_checkpoints(session):
         try:
-            checkpoint = verify_checkpoint(note, log_key)
+            checkpoint = verify_checkpoint(str(note), log_key)
         except ProofFails as problem:
             raise CheckpointForged(f"Checkpoint {size}: {problem.reason}") from problem
         if checkpoint.tree_size != size:
@@ -154,12 +157,15 @@ def _check_leaf(row: TreeRow, index: int, leaf_key: PublicKey | None) -> None:
         raise LeafGap(f"Leaf {index} is missing; the next is {row.leaf_index}.")
     if row.entry is None:
         raise EntryRemoved(f"Leaf {index} stands for entry {row.entry_number}, which is gone.")
-    message = hashlib.sha256(row.entry)
+    message = hashlib.sha256(row.entry if isinstance(row.entry, bytes) else b"")
     if message.hexdigest() != row.entry_sha256:
         raise EntryRowRewritten(
             f"Entry {row.entry_number}: the bytes do not have the digest beside them."
         )
-    if row.leaf[:32] != hashlib.sha256(message.digest()).digest():
+    if (
+        not isinstance(row.leaf, bytes)
+        or row.leaf[:32] != hashlib.sha256(message.digest()).digest()
+    ):
         raise LeafRewritten(
             f"Leaf {index} does not carry the checksum of entry {row.entry_number}."
         )

@@ -15,7 +15,7 @@ from escrow.ground.clock import Clock
 from escrow.ground.database import Session
 from escrow.ground.signatures import PublicKey, Signer
 from escrow.ledger import records
-from escrow.ledger.auditing import check_entry
+from escrow.ledger.auditing import check_entry, readable_rows
 from escrow.ledger.checkpoints import Checkpoint, sign_checkpoint, verify_checkpoint
 from escrow.ledger.errors import CheckpointForged, LeafGap, NodeRewritten, ProofFails
 from escrow.ledger.last_checkpoint import LastCheckpoint
@@ -68,15 +68,10 @@ class Sequencer:
                 forged; the concrete class says which.
             LastCheckpointLost: the keyholder's own file is missing or unreadable.
         """
-        head = self._checked_head(session)
-        frontier = _frontier(session, head)
-        last_number = records.newest_sequenced_number(session)
-        floor = last_number - records.LATE_COMMIT_WINDOW if self._has_looked_far_back else 0
-        while pending := records.pending_entries(session, floor, SEQUENCE_BATCH):
-            _check_pending(session, pending, self._roles)
-            self._add_leaves(session, frontier, pending)
-            floor = pending[-1].number
-        self._has_looked_far_back = True
+        with readable_rows():
+            head = self._checked_head(session)
+            frontier = _frontier(session, head)
+            self._take_pending(session, frontier)
         if frontier.size == (head.tree_size if head else 0):
             return None
         new = sign_checkpoint(frontier.size, frontier.root(), self._log_signer)
@@ -98,6 +93,15 @@ class Sequencer:
         if head is not None:
             self._memory.adopt(head)
         return head
+
+    def _take_pending(self, session: Session, frontier: Frontier) -> None:
+        last_number = records.newest_sequenced_number(session)
+        floor = last_number - records.LATE_COMMIT_WINDOW if self._has_looked_far_back else 0
+        while pending := records.pending_entries(session, floor, SEQUENCE_BATCH):
+            _check_pending(session, pending, self._roles)
+            self._add_leaves(session, frontier, pending)
+            floor = pending[-1].number
+        self._has_looked_far_back = True
 
     def _checked_head(self, session: Session) -> Checkpoint | None:
         head = self._newest(session)
