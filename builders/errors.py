@@ -9,6 +9,7 @@
     ├── EcosystemNotOffered    no builder image of this name or suite           (not tested)
     ├── SystemPackagesNotOffered   a Debian package of the recipe is unknown    (not tested)
     ├── ImageNotBuilt          a builder image could not be made                (try later)
+    ├── RecipeInvalid          a recipe does not follow its schema              (findings)
     ├── InspectionInvalid      the inspector did not return its document        (page a person)
     ├── NetworkNotOffered      a phase asked for the network                    (not tested)
     ├── OutputAbsent           nothing lies at this path of the workspace       (a finding)
@@ -20,6 +21,7 @@ that what the build left behind cannot be taken. The room above maps them once t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -88,6 +90,26 @@ class NetworkNotOffered(BuilderError):
     """A phase asked for the network, and no recording proxy stands between it and the world."""
 
     code = "builders.network-not-offered"
+
+
+@dataclass(frozen=True)
+class RecipeProblem:
+    """One thing wrong in an escrow.toml: where, what, and what to do about it."""
+
+    path: str
+    reason: str
+    remedy: str
+
+
+class RecipeInvalid(BuilderError):
+    """A recipe does not follow its schema; every problem found is listed."""
+
+    code = "builders.recipe-invalid"
+
+    def __init__(self, problems: tuple[RecipeProblem, ...]) -> None:
+        first = problems[0]
+        super().__init__(f"escrow.toml, at {first.path}: {first.reason}.", first.remedy)
+        self.problems = problems
 
 
 class InspectionInvalid(BuilderError):

@@ -253,6 +253,14 @@ PLANNING = (
         untested=True,
     ),
     FindingType(
+        "E-PLAN-LIMITS",
+        "The recipe asks for more than this installation gives",
+        "warn",
+        "The recipe asks for {asked} of {what}; this installation gives at most {given}.",
+        "Ask for less in 'limits', or ask the operator for a larger builder host.",
+        untested=True,
+    ),
+    FindingType(
         "E-PLAN-TOOLCHAIN-BACKEND",
         "The builder image's own packaging tools were used",
         "info",

@@ -52,13 +52,14 @@ def inventory_findings(inspection: Inspection) -> tuple[Finding, ...]:
     )
 
 
-def unpacking_failed(findings: Iterable[Finding]) -> bool:
-    """Return whether a part could not be opened, so that nothing can be said of its build."""
-    return any(
-        finding.code.startswith("E-UNPACK-")
-        and finding.code != "E-UNPACK-DUPLICATE"
-        or finding.code in ("E-INVENTORY-ENCRYPTED-PART", "E-INVENTORY-TRUNCATED-PART")
-        for finding in findings
+def source_problems(inspection: Inspection) -> tuple[Finding, ...]:
+    """Return why the source is not there as it was deposited, so that no build of it is tried."""
+    sources = {part.name for part in inspection.parts if part.kind == "source"}
+    codes = {code for code, _ in _WHOLE_PART.values()} | {"E-UNPACK-NO-SOURCE"}
+    return tuple(
+        finding
+        for finding in inventory_findings(inspection)
+        if finding.code in codes and finding.facts.get("part", "") in {*sources, ""}
     )
 
 

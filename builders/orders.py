@@ -142,7 +142,11 @@ class PhasePlan:
 
 @dataclass(frozen=True)
 class ComponentPlan:
-    """How one component is built: ``directory`` is relative to the source root."""
+    """How one component is built: ``directory`` is relative to the source root.
+
+    ``undeposited`` are the declared dependencies that no deposited store holds by name: not proof
+    that they are missed, but named beside what a failed build misses.
+    """
 
     name: str
     directory: str
@@ -153,6 +157,7 @@ class ComponentPlan:
     limits: Limits
     artifacts: tuple[str, ...] = ()
     system_packages: tuple[str, ...] = ()
+    undeposited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,87 @@
+"""What is offered here: builders by name and version, and what a wish resolves to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from builders.orders import Ecosystem
+
+_SUITES = ("bookworm", "trixie")
+# Versions as Debian has them; the first suite that fits is taken.
+_VERSIONS: Mapping[Ecosystem, Mapping[str, str]] = {
+    "python": {"3.11": "bookworm", "3.13": "trixie"},
+    "node": {"18": "bookworm", "20": "trixie"},
+    "cpp": {"12": "bookworm", "14": "trixie"},
+}
+_ALIASES: Mapping[str, Ecosystem] = {
+    "python": "python",
+    "python3": "python",
+    "node": "node",
+    "nodejs": "node",
+    "cpp": "cpp",
+    "c": "cpp",
+    "c++": "cpp",
+    "gcc": "cpp",
+}
+_CLAUSE = re.compile(r"(>=|<=|==|~=|!=|>|<)\s*3\.(\d{1,3})(\.\*|\.\d+)*\s*")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A builder that is offered."""
+
+    ecosystem: Ecosystem
+    suite: str
+
+
+def offered_names() -> str:
+    """Return every offered builder as a recipe names it, for a sentence."""
+    return ", ".join(f"{name}@{version}" for name, row in _VERSIONS.items() for version in row)
+
+
+def resolve_builder(wish: str) -> Offer | None:
+    """Return the offer for ``python``, ``python@3.11`` or ``python@bookworm``; None for none."""
+    name, _, version = wish.partition("@")
+    ecosystem = _ALIASES.get(name)
+    if ecosystem is None:
+        return None
+    if not version:
+        return Offer(ecosystem, _SUITES[0])
+    if version in _SUITES:
+        return Offer(ecosystem, version)
+    suite = _VERSIONS[ecosystem].get(version)
+    return None if suite is None else Offer(ecosystem, suite)
+
+
+def python_offer(requires_python: str | None) -> Offer | None:
+    """Return the first offered Python that a ``requires-python`` allows; None for none.
+
+    Only the forms that bound the minor version are read (PEP 440); others bound nothing here, and
+    pip itself has the last word.
+    """
+    for version, suite in _VERSIONS["python"].items():
+        if _allows(requires_python or "", int(version.partition(".")[2])):
+            return Offer("python", suite)
+    return None
+
+
+def _allows(specifier: str, minor: int) -> bool:
+    for clause in specifier.split(","):
+        match = _CLAUSE.fullmatch(clause.strip())
+        if match is None:
+            continue
+        sign, bound, rest = match[1], int(match[2]), match[3] or ""
+        allowed = {
+            ">=": minor >= bound,
+            ">": minor > bound or bool(rest),
+            "<=": minor <= bound,
+            "<": minor < bound,
+            "==": minor == bound,
+            "~=": minor == bound if rest else minor >= bound,
+            "!=": minor != bound or not rest.endswith("*"),
+        }
+        if not allowed[sign]:
+            return False
+    return True
