@@ -3,10 +3,9 @@
 ::
 
     InvalidInput  AgreementTextInvalid, OrganisationUnknown, ProductUnknown, AgentUnknown,
-                  ActSignatureWrong, ActForOther, ActTimeImplausible, CanarySecretWrong,
-                  ContributorsWrong
-    Refused       NothingChanged, VendorChanged, VersionSuperseded, ActTaken, CeremonyNotHeld,
-                  NoAgreementInForce
+                  RecipientUnusable, ActSignatureWrong, ActForOther, ActTimeImplausible,
+                  CanarySecretWrong, ContributorsWrong
+    Refused       NothingChanged, VendorChanged, VersionSuperseded, ActTaken, CeremonyNotHeld
     NotPermitted  FilerNoParty, SignerNotPinned, SignerInOtherRole
     NotFound      AgreementUnknown, CanaryUnknown
     Tampered      AgreementTextTampered
@@ -63,6 +62,18 @@ class ProductUnknown(InvalidInput):
         super().__init__(
             f"{vendor} has no registered product {product}.",
             "Correct its short name, or register it first: escrow product register.",
+        )
+
+
+class RecipientUnusable(InvalidInput):
+    """An age key in the agreement is well formed, and nothing can be sealed to it."""
+
+    code = "register.recipient-unusable"
+
+    def __init__(self, recipient: str) -> None:
+        super().__init__(
+            f"Nothing can be sealed to the age key {recipient[:20]}…: it is no real key.",
+            "Make a new one with age-keygen and put its public half into the agreement.",
         )
 
 
@@ -176,18 +187,6 @@ class CeremonyNotHeld(Refused):
         super().__init__(
             "No keys of this epoch are dealt for this agreement.",
             "Hold the ceremony first (escrow ceremony hold), and open its newest canary.",
-        )
-
-
-class NoAgreementInForce(Refused):
-    """A product has no agreement in force, so nothing may be deposited for it."""
-
-    code = "register.no-agreement-in-force"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "No agreement in force covers this product.",
-            "See what is still missing with 'escrow agreement show', then deposit again.",
         )
 
 

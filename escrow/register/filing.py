@@ -30,11 +30,13 @@ from escrow.register.errors import (
     NothingChanged,
     OrganisationUnknown,
     ProductUnknown,
+    RecipientUnusable,
     VendorChanged,
 )
 from escrow.register.reading import AgreementView, view_of
 from escrow.register.recipients import seal_canaries
-from escrow.vault.age import parse_recipient
+from escrow.vault.age import encrypt_bytes, parse_recipient
+from escrow.vault.errors import BadRecipient
 
 FindProduct = Callable[[Session, OrganisationId, str], ProductId | None]
 """Finds a vendor's product by its short name; products live in a higher room."""
@@ -88,7 +90,7 @@ def file_agreement(
     Raises:
         AgreementTextInvalid: the text has errors, each with its line.
         OrganisationUnknown, AgentUnknown, ProductUnknown: it names somebody or something unknown.
-        BadRecipient: a recipient is well formed and still no usable key.
+        RecipientUnusable: an age key is well formed and still no key.
         FilerNoParty: the filer is neither a party nor the operator.
     """
     filing = _examine(session, _parse(text), text, by, clock.now(), find_product)
@@ -121,8 +123,8 @@ def file_amendment(
         AgreementUnknown: no such agreement.
         NothingChanged: this very text is a version already.
         VendorChanged: the vendor is another.
-        AgreementTextInvalid, OrganisationUnknown, AgentUnknown, ProductUnknown, BadRecipient,
-        FilerNoParty: as in :func:`file_agreement`.
+        AgreementTextInvalid, OrganisationUnknown, AgentUnknown, ProductUnknown,
+        RecipientUnusable, FilerNoParty: as in :func:`file_agreement`.
     """
     agreement = records.agreement_by_id(session, agreement_id)
     newest = records.newest_version(session, agreement_id)
@@ -162,9 +164,7 @@ def _parse(text: str) -> Agreement:
 
 def _find_named(session: Session, terms: Agreement, find_product: FindProduct) -> _Named:
     vendor_id = _organisation_id(session, terms.vendor.organisation)
-    # Now, not at the ceremony or the release, is the time to learn that a key is none.
-    for agent in terms.agents:
-        parse_recipient(agent.share_recipient)
+    _check_recipients(terms)
     return _Named(
         vendor_id=vendor_id,
         beneficiary_ids=tuple(
@@ -178,6 +178,18 @@ def _find_named(session: Session, terms: Agreement, find_product: FindProduct) -
             for one in terms.products
         ),
     )
+
+
+def _check_recipients(terms: Agreement) -> None:
+    """Seal nothing to every age key: filing, not a release, is the time to learn it is none."""
+    of_agents = [agent.share_recipient for agent in terms.agents]
+    of_parties = [one.recipient for party in terms.beneficiaries for one in party.recipients]
+    for text in (*of_agents, *of_parties):
+        try:
+            encrypt_bytes(b"", [parse_recipient(text)])
+        except (ValueError, BadRecipient):
+            # A point of low order has the right form and would let everybody open.
+            raise RecipientUnusable(text) from None
 
 
 def _organisation_id(session: Session, slug: str) -> OrganisationId:

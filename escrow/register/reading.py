@@ -1,4 +1,4 @@
-"""The register for those who ask: views, texts, and which agreements are in force for a product.
+"""The register for those who ask: views, texts, and who stands in an agreement.
 
 Whether the asker may see it is decided above with :func:`parties_of`; every read of a text checks
 that it still has the digest under which it was filed.
@@ -19,7 +19,7 @@ from escrow.ground.identifiers import AgreementId, MemberId, OrganisationId, Pro
 from escrow.parties.relations import AgreementParties
 from escrow.register import records
 from escrow.register.ceremony import key_setup_of
-from escrow.register.errors import AgreementTextTampered, AgreementUnknown, NoAgreementInForce
+from escrow.register.errors import AgreementTextTampered, AgreementUnknown
 from escrow.register.status import Missing, Progress, Standing, status_of
 
 # Terms are values that nobody can change; an installation has few agreements at work at a time.
@@ -48,20 +48,6 @@ class AgreementView:
     in_force_version: int | None
 
 
-@dataclass(frozen=True)
-class AgreementInForce:
-    """What the intake and the keyholder need to know of an agreement that governs a product."""
-
-    agreement_id: AgreementId
-    version: int
-    k: int
-    n: int
-    custody: Custody
-    text: str
-    text_sha256: Sha256Hex
-    terms: Agreement
-
-
 def view_of(
     session: Session, agreement_id: AgreementId, version: int | None = None
 ) -> AgreementView:
@@ -73,7 +59,7 @@ def view_of(
     """
     row = _row(session, agreement_id, version)
     in_force = records.version_in_force(session, agreement_id)
-    terms = _terms(row)
+    terms = terms_of_row(row)
     status = status_of(terms, _progress(session, row, in_force))
     return AgreementView(
         agreement_id=agreement_id,
@@ -100,7 +86,7 @@ def read_version(
         AgreementUnknown, AgreementTextTampered: as :func:`view_of`.
     """
     row = _row(session, agreement_id, version)
-    return _terms(row), row.version
+    return terms_of_row(row), row.version
 
 
 def text_of(session: Session, agreement_id: AgreementId, version: int | None = None) -> str:
@@ -126,39 +112,6 @@ def list_agreements(
     """
     found = records.agreements_naming(session, organisation_id=organisation_id, member_id=member_id)
     return [view_of(session, agreement_id) for agreement_id in found]
-
-
-def agreements_in_force(session: Session, product_id: ProductId) -> list[AgreementInForce]:
-    """Return every agreement that governs a product now, each in its version in force.
-
-    Raises:
-        AgreementTextTampered: a stored text lost its digest.
-    """
-    return [
-        AgreementInForce(
-            agreement_id=AgreementId(row.agreement_id),
-            version=row.version,
-            k=row.k,
-            n=row.n,
-            custody=_terms(row).custody,
-            text=row.text,
-            text_sha256=Sha256Hex(row.text_sha256),
-            terms=_terms(row),
-        )
-        for row in records.versions_in_force_covering(session, product_id)
-    ]
-
-
-def check_in_force(session: Session, product_id: ProductId) -> list[AgreementInForce]:
-    """Return the agreements in force for a product, at least one.
-
-    Raises:
-        NoAgreementInForce: there is none; nothing may be deposited.
-    """
-    found = agreements_in_force(session, product_id)
-    if not found:
-        raise NoAgreementInForce
-    return found
 
 
 def parties_of(session: Session, agreement_id: AgreementId) -> AgreementParties:
@@ -208,7 +161,12 @@ def _checked_text(row: records.VersionRow) -> str:
     return row.text
 
 
-def _terms(row: records.VersionRow) -> Agreement:
+def terms_of_row(row: records.VersionRow) -> Agreement:
+    """Return the terms of a stored version.
+
+    Raises:
+        AgreementTextTampered: the stored text lost its digest.
+    """
     text = _checked_text(row)
     try:
         return _reread(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
@@ -212,6 +213,17 @@ def version_in_force(session: Session, agreement_id: AgreementId) -> VersionRow 
         .order_by(col(VersionRow.version).desc())
         .limit(1)
     ).first()
+
+
+def in_force_since(session: Session, agreement_id: AgreementId) -> datetime:
+    """Return when the first version of an agreement that is in force came into force."""
+    moments = session.exec(
+        select(VersionRow.in_force_at)
+        .where(VersionRow.agreement_id == agreement_id, col(VersionRow.in_force_at).is_not(None))
+        .order_by(col(VersionRow.version))
+        .limit(1)
+    )
+    return cast("datetime", moments.one())
 
 
 def version_with_text(
