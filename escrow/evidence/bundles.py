@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 from escrow.evidence import dsse
 from escrow.evidence.dsse import Envelope
@@ -33,7 +34,7 @@ class SignedDocument:
     """A signed statement, final once it carries its ledger proof.
 
     Args:
-        envelope: the statement and its signatures.
+        envelope: the statement and its one signature.
         ledger: proof of the event that names it; None while it waits for the ledger.
     """
 
@@ -51,10 +52,14 @@ class SignedDocument:
 
     def bundle(self) -> dict[str, object]:
         """Return the Sigstore bundle alone."""
+        ((key_id, signature),) = self.envelope.signatures
+        # cosign 3.1 passes over a signature whose keyid is not in its own notation; the hint is
+        # where a bundle names its key.
+        nameless = replace(self.envelope, signatures=(("", signature),))
         return {
             "mediaType": BUNDLE_MEDIA_TYPE,
-            "verificationMaterial": {"publicKey": {"hint": self.envelope.signatures[0][0]}},
-            "dsseEnvelope": self.envelope.to_json(),
+            "verificationMaterial": {"publicKey": {"hint": key_id}},
+            "dsseEnvelope": nameless.to_json(),
         }
 
     def to_json(self) -> str:
@@ -80,13 +85,22 @@ class SignedDocument:
             bundle = value["bundle"]
             if value["format"] != DOCUMENT_FORMAT or bundle["mediaType"] != BUNDLE_MEDIA_TYPE:
                 raise ValueError("format")
-            envelope = Envelope.from_json(bundle["dsseEnvelope"])
             ledger = value["ledger"]
-            return cls(envelope, None if ledger is None else LedgerProof.from_json(ledger))
+            proof = None if ledger is None else LedgerProof.from_json(ledger)
+            return cls(_named_envelope(bundle), proof)
         except (ValueError, KeyError, TypeError, RecursionError, InvalidInput) as problem:
             raise DocumentMalformed(
                 f"This is no signed document of the form {DOCUMENT_FORMAT}."
             ) from problem
+
+
+def _named_envelope(bundle: dict[str, Any]) -> Envelope:
+    """Return a bundle's envelope, its one signature named by the bundle's hint."""
+    envelope = Envelope.from_json(bundle["dsseEnvelope"])
+    key_id = bundle["verificationMaterial"]["publicKey"]["hint"]
+    if len(envelope.signatures) != 1 or not isinstance(key_id, str):
+        raise ValueError("a bundle has one signature by one key")
+    return replace(envelope, signatures=((key_id, envelope.signatures[0][1]),))
 
 
 def sign_statement(statement_bytes: bytes, signer: Signer) -> SignedDocument:

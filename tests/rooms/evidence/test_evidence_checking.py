@@ -58,6 +58,8 @@ def test_the_document_is_a_sigstore_bundle_inside(world: LedgerWorld) -> None:
     hint = world.key("portal").public.key_id
     assert bundle["verificationMaterial"] == {"publicKey": {"hint": hint}}
     assert set(bundle["dsseEnvelope"]) == {"payload", "payloadType", "signatures"}
+    # Stock cosign passes over a signature with a keyid that is not in its own notation.
+    assert [one["keyid"] for one in bundle["dsseEnvelope"]["signatures"]] == [""]
     assert SignedDocument.from_json(document.to_json()) == document
 
 
@@ -78,3 +80,17 @@ def test_another_shape_is_no_document(world: LedgerWorld, field: str, value: obj
     document = json.loads(world.issue(_statement(RECEIPT_TYPE)).to_json())
     with pytest.raises(DocumentMalformed):
         check_document(json.dumps({**document, field: value}), world.trust_root)
+
+
+def test_a_bundle_has_one_signature(world: LedgerWorld) -> None:
+    document = json.loads(world.issue(_statement(RECEIPT_TYPE)).to_json())
+    document["bundle"]["dsseEnvelope"]["signatures"] *= 2
+    with pytest.raises(DocumentMalformed):
+        check_document(json.dumps(document), world.trust_root)
+
+
+def test_a_bundle_names_its_key(world: LedgerWorld) -> None:
+    document = json.loads(world.issue(_statement(RECEIPT_TYPE)).to_json())
+    document["bundle"]["verificationMaterial"]["publicKey"]["hint"] = 5
+    with pytest.raises(DocumentMalformed):
+        check_document(json.dumps(document), world.trust_root)
