@@ -17,7 +17,7 @@ from agreements.errors import AgreementInvalid, Problem
 from agreements.form import AGREEMENT
 from agreements.people_rules import check_people
 from agreements.positions import MAX_DEPTH, Lines, Path, ScanStopped, index_positions
-from agreements.shapes import Reading
+from agreements.reading import Reading
 from agreements.term_rules import check_terms
 from agreements.terms import Agreement
 

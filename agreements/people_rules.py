@@ -10,7 +10,7 @@ from collections import Counter
 
 from agreements.bech32 import holds_checksum
 from agreements.positions import Path
-from agreements.shapes import Reading, shown
+from agreements.reading import Reading, shown
 from agreements.terms import Agent, Agreement, Party, Person
 
 # Two addresses survive one person's holiday, departure or broken mailbox.

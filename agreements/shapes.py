@@ -9,23 +9,19 @@ every problem. Blanks never reach a caller, since a reading with errors gives no
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Protocol
 
-from agreements.errors import Problem, Severity
-from agreements.positions import Path, line_of_path
-
-# Beyond this a text is not an agreement with mistakes but something else; the rest is not listed.
-MAX_PROBLEMS = 100
-
-# How much of a wrong value a sentence repeats.
-_SHOWN_CHARS = 60
-
-# Overrides of reading direction can make a signed text look like another one (CVE-2021-42574).
-_DIRECTION_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+from agreements.positions import Path
+from agreements.reading import (
+    Reading,
+    did_you_mean,
+    has_unprintable,
+    header_text,
+    path_text,
+    shown,
+)
 
 _PLACEHOLDER = re.compile(r"\$\{[^}\n]*\}")
 
@@ -37,35 +33,6 @@ _TYPE_NAMES: Mapping[type, str] = {
     list: "a list",
     dict: "a table",
 }
-
-
-@dataclass
-class Reading:
-    """One pass over one text: where things stand, and what was found so far."""
-
-    positions: Mapping[Path, int]
-    problems: list[Problem] = field(default_factory=list)
-
-    def report(
-        self, code: str, path: Path, reason: str, remedy: str, severity: Severity = "error"
-    ) -> None:
-        """Note a problem at the line where the path stands, or where it should stand."""
-        if not self.is_full:
-            line, name = self.line(path), path_text(path)
-            self.problems.append(Problem(f"agreement.{code}", line, name, reason, remedy, severity))
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no further problem will be noted, so that none need be worded."""
-        return len(self.problems) >= MAX_PROBLEMS
-
-    def line(self, path: Path) -> int:
-        """Return the line of the path, or of what stands around it."""
-        return line_of_path(self.positions, path)
-
-    def holds(self, path: Path) -> bool:
-        """Return whether the text itself states this path."""
-        return path in self.positions
 
 
 class Shape(Protocol):
@@ -99,37 +66,28 @@ class Text:
         """Return the text; refuse empty, over-long, unprintable or malformed ones."""
         if not isinstance(value, str):
             return _wrong_type(value, path, reading, self.what, self.remedy, self.blank)
-        name = path_text(path)
-        if placeholder := _PLACEHOLDER.search(value):
-            reading.report(
-                "placeholder-left",
-                path,
-                f"{name} still holds the template's placeholder {shown(placeholder.group())}.",
-                "Replace it by the real value.",
-            )
-        elif not value.strip():
-            reading.report("empty", path, f"{name} is empty.", "Fill it in.")
-        elif len(value) > self.max_chars:
-            reading.report(
-                "too-long",
-                path,
-                f"{name} has {len(value):,} characters; at most {self.max_chars:,} are taken.",
-                "Shorten it, and refer to an annex by its name and hash.",
-            )
-        elif has_unprintable(value):
-            reading.report(
-                "unprintable",
-                path,
-                f"{name} holds control characters that a reader cannot see.",
-                "Type the text anew without them.",
-            )
-        elif self.pattern and not re.fullmatch(self.pattern, value):
-            reading.report(
-                "malformed", path, f"{name} = {shown(value)} is not {self.what}.", self.remedy
-            )
-        else:
+        flaw = self._flaw(value, path_text(path))
+        if flaw is None:
             return value
+        reading.report(flaw[0], path, flaw[1], flaw[2])
         return self.blank
+
+    def _flaw(self, value: str, name: str) -> tuple[str, str, str] | None:
+        """Return code, reason and remedy of what is wrong with the text, the plainest first."""
+        if placeholder := _PLACEHOLDER.search(value):
+            left = f"{name} still holds the template's placeholder {shown(placeholder.group())}."
+            return "placeholder-left", left, "Replace it by the real value."
+        if not value.strip():
+            return "empty", f"{name} is empty.", "Fill it in."
+        if len(value) > self.max_chars:
+            size = f"{name} has {len(value):,} characters; at most {self.max_chars:,} are taken."
+            return "too-long", size, "Shorten it, and refer to an annex by its name and hash."
+        if has_unprintable(value):
+            hidden = f"{name} holds control characters that a reader cannot see."
+            return "unprintable", hidden, "Type the text anew without them."
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            return "malformed", f"{name} = {shown(value)} is not {self.what}.", self.remedy
+        return None
 
     def schema(self) -> dict[str, object]:
         """Return a string schema with length and pattern."""
@@ -335,40 +293,6 @@ class Table:
             "required": [key for key, one in self.fields.items() if one.required],
             "properties": properties,
         }
-
-
-def path_text(path: Path) -> str:
-    """Return a path as a reader writes it: ``agents[0].email``."""
-    text = ""
-    for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
-
-
-def header_text(path: Path) -> str:
-    """Return the name that a TOML header of this table has: the path without list indices."""
-    return ".".join(step for step in path if isinstance(step, str))
-
-
-def shown(value: str) -> str:
-    """Return the value quoted for a sentence, cut and with nothing unprintable in it."""
-    cut = value if len(value) <= _SHOWN_CHARS else value[:_SHOWN_CHARS] + "…"
-    return repr(cut)
-
-
-def did_you_mean(value: str, known: tuple[str, ...]) -> str | None:
-    """Return a sentence that names the nearest known word, or None when none is near."""
-    close = get_close_matches(value.lower()[:_SHOWN_CHARS], known, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else None
-
-
-def has_unprintable(value: str) -> bool:
-    """Return whether a reader could not see all of the text: controls, direction overrides."""
-    return any(
-        char in _DIRECTION_OVERRIDES
-        or (unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t")
-        for char in value
-    )
 
 
 def _wrong_type(

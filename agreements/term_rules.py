@@ -9,7 +9,7 @@ from agreements.clocks import calendar_codes, similar_calendars
 from agreements.conditions import CONDITION_TYPES
 from agreements.disclosure import OPEN_KIND
 from agreements.positions import Path
-from agreements.shapes import Reading, shown
+from agreements.reading import Reading, shown
 from agreements.terms import Agreement
 
 # Published agreements give the vendor 5 to 10 business days; below, he can hardly answer, and
@@ -30,7 +30,8 @@ def check_terms(agreement: Agreement, reading: Reading) -> None:
         _check_materials,
         _check_verification,
         _check_disclosure,
-        _check_conditions,
+        _check_evidence,
+        _check_bundles,
         _check_cures,
         _check_grounds,
         _check_disputes,
@@ -142,8 +143,7 @@ def _check_disclosure(agreement: Agreement, reading: Reading) -> None:
             )
 
 
-def _check_conditions(agreement: Agreement, reading: Reading) -> None:
-    owed = {material.kind for terms in agreement.products for material in terms.materials}
+def _check_evidence(agreement: Agreement, reading: Reading) -> None:
     for at, condition in enumerate(agreement.conditions):
         path: Path = ("conditions", at)
         if condition.type and not condition.evidence:
@@ -155,6 +155,12 @@ def _check_conditions(agreement: Agreement, reading: Reading) -> None:
                 f"Add evidence = […]; usual here: {usual}.",
                 "warning",
             )
+
+
+def _check_bundles(agreement: Agreement, reading: Reading) -> None:
+    owed = {material.kind for terms in agreement.products for material in terms.materials}
+    for at, condition in enumerate(agreement.conditions):
+        path: Path = ("conditions", at)
         if condition.permanence == "temporary" and "access" in condition.frees:
             reading.report(
                 "access-not-returnable",
@@ -163,6 +169,7 @@ def _check_conditions(agreement: Agreement, reading: Reading) -> None:
                 'Take "access" out of frees, or make the release permanent.',
                 "warning",
             )
+        # A kind that could not be read ("") may have been meant as data.
         if "data" in condition.frees and owed and not owed & {"data", ""}:
             reading.report(
                 "frees-nothing",

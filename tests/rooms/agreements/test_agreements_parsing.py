@@ -8,7 +8,7 @@ import pytest
 
 from agreements.errors import AgreementInvalid
 from agreements.parsing import MAX_TEXT_BYTES, check_agreement, parse_agreement
-from agreements.shapes import MAX_PROBLEMS
+from agreements.reading import MAX_PROBLEMS
 
 KEY = "ed25519:" + "A" * 42 + "E="
 
