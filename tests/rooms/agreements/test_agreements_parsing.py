@@ -7,7 +7,12 @@ import hashlib
 import pytest
 
 from agreements.errors import AgreementInvalid
-from agreements.parsing import MAX_TEXT_BYTES, check_agreement, parse_agreement
+from agreements.parsing import (
+    MAX_TEXT_BYTES,
+    check_agreement,
+    parse_agreement,
+    reread_agreement,
+)
 from agreements.reading import MAX_PROBLEMS
 
 KEY = "ed25519:" + "A" * 42 + "E="
@@ -161,3 +166,12 @@ def test_inline_and_dotted_forms_are_read_alike(text):
     inline = "sealing = { k = 2 }\n" + text.replace(sealing, "")
     dotted = "sealing.k = 2\n" + text.replace(sealing, "")
     assert check_agreement(inline) == check_agreement(dotted) == []
+
+
+def test_what_was_signed_stays_readable_when_rules_and_calendars_change(text):
+    unknown_today = text.replace('"GB-ENG"', '"ZZ-OLD"')
+    with pytest.raises(AgreementInvalid):
+        parse_agreement(unknown_today)
+    assert reread_agreement(unknown_today).calendar == "ZZ-OLD"
+    with pytest.raises(AgreementInvalid):
+        reread_agreement(text.replace("k = 2", 'k = "2"'))
