@@ -19,6 +19,10 @@ from sqlmodel import Field, Session, SQLModel
 from escrow.engine.errors import NoFile
 from escrow.ground.database import BUSY_TIMEOUT_MILLISECONDS
 
+# So that the modules of the room need no library of databases.
+Connections = sa.Engine
+DatabaseProblem = sa.exc.SQLAlchemyError
+
 # DBOS defaults to half the pool for its waiting reads; the rest serves queues and steps.
 _POOL_SIZE = 20
 
@@ -39,7 +43,7 @@ class ExecutorRow(SQLModel, table=True):
 _EXECUTOR = SQLModel.metadata.tables["job_executor"]
 
 
-def job_connections(url: str, *, pool_size: int = _POOL_SIZE) -> sa.Engine:
+def job_connections(url: str, *, pool_size: int = _POOL_SIZE) -> Connections:
     """Return an engine whose connections are as DBOS needs them."""
     if not url.startswith("sqlite"):
         return sa.create_engine(url, pool_size=pool_size, pool_pre_ping=True)
@@ -93,7 +97,7 @@ def sqlite_file(url: str) -> Path | None:
     return Path(parts.database)
 
 
-def beat(engine: sa.Engine, executor_id: str, ttl_seconds: float) -> frozenset[str]:
+def beat(engine: Connections, executor_id: str, ttl_seconds: float) -> frozenset[str]:
     """Note that an executor lives, and return the ids of all that do.
 
     Args:
@@ -114,7 +118,7 @@ def beat(engine: sa.Engine, executor_id: str, ttl_seconds: float) -> frozenset[s
         return frozenset(rows.scalars())
 
 
-def forget_executors(engine: sa.Engine, executor_ids: Iterable[str]) -> None:
+def forget_executors(engine: Connections, executor_ids: Iterable[str]) -> None:
     """Remove executors that ended or are dead; their jobs have been taken care of."""
     with engine.begin() as connection:
         connection.execute(
@@ -122,7 +126,7 @@ def forget_executors(engine: sa.Engine, executor_ids: Iterable[str]) -> None:
         )
 
 
-def _now(engine: sa.Engine) -> sa.ColumnElement[float]:
+def _now(engine: Connections) -> sa.ColumnElement[float]:
     # The database's clock: the hosts' clocks may differ by more than the time to live.
     if engine.dialect.name == "sqlite":
         # 2440587.5 is the Julian day of 1970-01-01; julianday keeps the milliseconds.

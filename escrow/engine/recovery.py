@@ -15,8 +15,6 @@ import time
 from collections.abc import Collection
 
 from dbos import DBOS, DBOSClient, WorkflowStatus
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from escrow.engine import records
 
@@ -73,7 +71,7 @@ class Reaper:
 
     def __init__(
         self,
-        connections: Engine,
+        connections: records.Connections,
         client: DBOSClient,
         executor_id: str,
         version: str,
@@ -97,7 +95,7 @@ class Reaper:
         """Beat once, so that nobody takes a starting executor for dead, and go on in a thread.
 
         Raises:
-            SQLAlchemyError: the database or the engine's table is not there.
+            DatabaseProblem: the database or the engine's table is not there.
         """
         records.beat(self._connections, self._executor_id, self._ttl_seconds)
         self._last_good_beat = time.monotonic()
@@ -110,7 +108,7 @@ class Reaper:
             self._thread.join()
         try:
             records.forget_executors(self._connections, [self._executor_id])
-        except SQLAlchemyError:
+        except records.DatabaseProblem:
             _log.warning("the database is away; the others will notice by the silence")
 
     def is_fenced(self) -> bool:
@@ -130,7 +128,7 @@ class Reaper:
                 if good_beats * self._beat_seconds > self._ttl_seconds:
                     dead = recover(self._client, live, self._version)
                     records.forget_executors(self._connections, dead)
-            except SQLAlchemyError as problem:
+            except records.DatabaseProblem as problem:
                 good_beats = 0
                 _log.warning("no beat: %s", type(problem).__name__)
             except Exception:

@@ -94,16 +94,22 @@ def check_grantable(issuer: Principal, grant: Grant) -> None:
     An operator, who runs the service, grants anything but what his own scopes exclude.
 
     Raises:
-        GrantExceedsIssuer: other organisation or role, more verbs or a wider scope.
+        GrantExceedsIssuer: other organisation or role, more verbs, a wider scope, or another
+            person's token by somebody who does not administer the organisation.
     """
-    is_operator = issuer.role is Role.OPERATOR
-    is_wider = (
-        (not is_operator and grant.organisation_id != issuer.organisation_id)
-        or (not is_operator and grant.role is not issuer.role)
-        or (not is_operator and not grant.effective_verbs <= issuer.verbs)
-        or _is_wider(grant.product_ids, issuer.product_ids)
-        or _is_wider(grant.agreement_ids, issuer.agreement_ids)
+    is_wider = _is_wider(grant.product_ids, issuer.product_ids) or _is_wider(
+        grant.agreement_ids, issuer.agreement_ids
     )
+    if issuer.role is not Role.OPERATOR:
+        # A token of a colleague would speak in his name, and an agent's for his agreements.
+        is_other_person = grant.member_id not in (None, issuer.member_id)
+        is_wider = (
+            is_wider
+            or grant.organisation_id != issuer.organisation_id
+            or grant.role is not issuer.role
+            or not grant.effective_verbs <= issuer.verbs
+            or (is_other_person and Verb.ADMINISTER not in issuer.verbs)
+        )
     if is_wider:
         raise GrantExceedsIssuer(
             "The token would reach further than the one that asks for it.",

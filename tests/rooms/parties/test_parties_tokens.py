@@ -235,6 +235,7 @@ def test_grant_within_the_issuer_is_allowed() -> None:
         replace(WITHIN, role=Role.OPERATOR, verbs=frozenset({Verb.READ_STATUS})),
         replace(WITHIN, role=Role.BENEFICIARY, verbs=frozenset({Verb.READ_STATUS})),
         replace(WITHIN, verbs=frozenset({Verb.DEPOSIT, Verb.ADMINISTER})),
+        replace(WITHIN, member_id=MemberId("mem_colleague")),
         replace(WITHIN, product_ids=None),
         replace(WITHIN, product_ids=frozenset({ProductId("prd_3")})),
     ],
