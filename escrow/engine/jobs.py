@@ -250,6 +250,8 @@ class JobEngine:
     def cancel(self, key: str) -> None:
         """Cancel a job: one that waits never runs, a running one ends before its next step.
 
+        Writes on a connection of its own: call it outside of an open writing transaction.
+
         Raises:
             JobUnknown: there is none of this key.
         """
