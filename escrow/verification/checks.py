@@ -16,34 +16,7 @@ from types import MappingProxyType
 from builders.findings import Finding
 from builders.orders import Inspection, TrialBuildResult
 from escrow.verification.ladder import Grade, Level, LevelResult, Reason, Verdict
-
-# Opened into the workspace for a trial build: only these can be missed by it. Credentials are
-# never opened at all, see CREDENTIALS.
-KINDS_A_BUILD_READS = frozenset({"source", "environment"})
-CREDENTIALS = "credentials"
-
-
-@dataclass(frozen=True)
-class HeldPart:
-    """One part that a deposit holds, sent with it or carried forward.
-
-    Args:
-        as_of: when it was sent; for a carried part, the time of the deposit it came with.
-        carried: its bytes came with an earlier deposit and are not opened again.
-    """
-
-    id: str
-    kind: str
-    name: str
-    media: str
-    size_bytes: int
-    as_of: datetime
-    carried: bool
-
-    @property
-    def label(self) -> str:
-        """The part as it is named in sentences and to the builders: ``kind/name``."""
-        return f"{self.kind}/{self.name}"
+from escrow.verification.parts import CREDENTIALS, SOURCE, SealedPart
 
 
 @dataclass(frozen=True)
@@ -60,7 +33,7 @@ class Required:
         """The material as it stands in a sentence."""
         return f"'{self.kind}/{self.name}'" if self.name else f"'{self.kind}'"
 
-    def is_met_by(self, part: HeldPart) -> bool:
+    def is_met_by(self, part: SealedPart) -> bool:
         """Return whether the part is of this material."""
         return part.kind == self.kind and self.name in (None, part.name)
 
@@ -78,7 +51,7 @@ def merge_required(*lists: Iterable[Required]) -> tuple[Required, ...]:
 
 
 def check_materials(
-    parts: Sequence[HeldPart],
+    parts: Sequence[SealedPart],
     materials: Iterable[Required],
     empty_parts: frozenset[str],
     at: datetime,
@@ -106,33 +79,53 @@ def check_materials(
     return findings
 
 
-def check_parts(parts: Iterable[HeldPart]) -> list[Finding]:
-    """Return what follows for every reader from which parts were sent and which were carried."""
+def check_parts(parts: Iterable[SealedPart], proven: frozenset[str]) -> list[Finding]:
+    """Return what follows for every reader from which parts were sent and which were carried.
+
+    Args:
+        proven: ids of sent source parts whose own deposit was proven buildable; that result is
+            cited for a part carried from it. Other carried source leaves the build untested.
+    """
     findings = []
     for part in parts:
         if part.kind == CREDENTIALS:
             findings.append(Finding("E-MATERIAL-CREDENTIALS-UNOPENED", {"part": part.label}))
-        if part.carried:
-            code = (
-                "E-MATERIAL-NOT-TOGETHER"
-                if part.kind in KINDS_A_BUILD_READS
-                else "E-MATERIAL-CARRIED"
-            )
+        if part.is_carried:
+            unproven = part.kind == SOURCE and part.carried_from not in proven
+            code = "E-MATERIAL-NOT-TOGETHER" if unproven else "E-MATERIAL-CARRIED"
             findings.append(Finding(code, {"part": part.label, "as_of": _day(part.as_of)}))
     return findings
 
 
-def check_sealed_for(parts: Iterable[HeldPart], unsealed: frozenset[str]) -> list[Finding]:
+def unbuilt_reason(parts: Iterable[SealedPart]) -> Reason:
+    """Return why nothing was built, where no finding says it."""
+    source = [part for part in parts if part.kind == SOURCE]
+    carried = bool(source) and all(part.is_carried for part in source)
+    return Reason.CARRIED_FORWARD if carried else Reason.NOTHING_TO_BUILD
+
+
+def check_sealed_for(parts: Iterable[SealedPart], sealed: frozenset[str]) -> list[Finding]:
     """Return the carried parts that an agreement made later has no header for.
 
     Args:
-        unsealed: ids of the parts without a header of the agreement.
+        sealed: ids of the sent parts that the agreement has a header for.
     """
     return [
         Finding("E-MATERIAL-NOT-FOR-AGREEMENT", {"part": part.label})
         for part in parts
-        if part.carried and part.id in unsealed
+        if part.carried_from is not None and part.carried_from not in sealed
     ]
+
+
+# What an inspection cannot know: that the source it misses was carried forward and not opened.
+_ABOUT_WHAT_WAS_NOT_OPENED = frozenset({"E-UNPACK-NO-SOURCE", "E-INVENTORY-NO-DOCS"})
+
+
+def without_unopened(findings: Iterable[Finding], parts: Iterable[SealedPart]) -> list[Finding]:
+    """Return an inspection's findings without those that carried source would have answered."""
+    carried = any(part.is_carried and part.kind == SOURCE for part in parts)
+    dropped = _ABOUT_WHAT_WAS_NOT_OPENED if carried else frozenset()
+    return [one for one in findings if one.code not in dropped]
 
 
 def empty_parts(inspection: Inspection) -> frozenset[str]:
@@ -147,7 +140,7 @@ def _missing(material: Required) -> Finding:
     return Finding("E-MATERIAL-OPTIONAL-MISSING", {"material": material.label})
 
 
-def _stale(material: Required, part: HeldPart, days: int | None) -> Finding:
+def _stale(material: Required, part: SealedPart, days: int | None) -> Finding:
     return Finding(
         "E-MATERIAL-STALE",
         {
@@ -231,21 +224,34 @@ def untested_reason(finding: Finding) -> Reason:
 
 
 def judge_levels(
-    findings: Sequence[Finding], result: TrialBuildResult | None
+    findings: Sequence[Finding],
+    result: TrialBuildResult | None,
+    unbuilt: Reason = Reason.NOTHING_TO_BUILD,
 ) -> tuple[LevelResult, ...]:
-    """Return the results at the levels that an examination tests, lowest first.
+    """Return the results at the levels that an examination tested, lowest first.
+
+    Nothing is said of the build where a lower level stopped it.
 
     Args:
         findings: all that was found, those of the build included.
         result: of the trial build; None when nothing was built. Its verdict is not ``error``:
             our own errors end an attempt and never come here.
+        unbuilt: why nothing was built, where no finding says it.
     """
-    return (
+    lower = (
         LevelResult(Level.RECEIVED, Verdict.PASS),
         _by_findings(Level.INTEGRITY, findings),
         _by_findings(Level.INVENTORY, findings),
-        _judge_build([one for one in findings if level_of(one.code) is Level.BUILD], result),
     )
+    building = [one for one in findings if level_of(one.code) is Level.BUILD]
+    stopped = any(one.verdict is not Verdict.PASS for one in lower)
+    if result is None and stopped and not any(_decides(one) for one in building):
+        return lower
+    return (*lower, _judge_build(building, result, unbuilt))
+
+
+def _decides(finding: Finding) -> bool:
+    return finding.severity == "fail" or finding.type.untested
 
 
 def _by_findings(level: Level, findings: Iterable[Finding]) -> LevelResult:
@@ -258,14 +264,17 @@ def _by_findings(level: Level, findings: Iterable[Finding]) -> LevelResult:
     return LevelResult(level, Verdict.PASS)
 
 
-def _judge_build(findings: Sequence[Finding], result: TrialBuildResult | None) -> LevelResult:
-    """Return the build's result: a failing finding outweighs what the runner concluded."""
+def _judge_build(
+    findings: Sequence[Finding], result: TrialBuildResult | None, unbuilt: Reason
+) -> LevelResult:
+    """Return the build's result: what failed or was left out outweighs a runner's pass."""
     failing = {one.code for one in findings if one.severity == "fail"}
     untested = [one for one in findings if one.type.untested]
     if failing or (result is not None and result.verdict == "fail"):
         grade = Grade.INCOMPLETE if failing & INCOMPLETE_CODES else None
         return LevelResult(Level.BUILD, Verdict.FAIL, grade=grade)
+    if untested:
+        return LevelResult(Level.BUILD, Verdict.NOT_TESTED, untested_reason(untested[0]))
     if result is not None and result.verdict == "pass":
         return LevelResult(Level.BUILD, Verdict.PASS, grade=Grade.SELF_CONTAINED)
-    reason = untested_reason(untested[0]) if untested else Reason.NOTHING_TO_BUILD
-    return LevelResult(Level.BUILD, Verdict.NOT_TESTED, reason)
+    return LevelResult(Level.BUILD, Verdict.NOT_TESTED, unbuilt)

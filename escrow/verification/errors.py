@@ -2,13 +2,17 @@
 
 ::
 
-    Refused      ActOutOfTurn           an examination cannot do this in its state
-    NotFound     ReportNotFound         no report for this reader
-                 LogNotFound            no live log (never begun, or already sealed)
-    InvalidInput LogOffsetUnknown       a reader resumes at a place that the log does not have
-    Unavailable  HeadersNotWritten      the lasting headers are not there yet
-                 ExaminationInterrupted the service could not finish; tried again
-    Tampered     KeysDoNotFit           a file key is not one, or is for another part
+    Refused      ActOutOfTurn            an examination cannot do this in its state
+                 TakenOver               another attempt works on it, or has concluded it
+    NotFound     NoSuchDeposit           a job names none that is sealed
+                 ReportNotFound          no report for this reader
+                 LogNotFound             no live log (never begun, or already sealed)
+    InvalidInput LogOffsetUnknown        a reader resumes at a place that the log does not have
+    Unavailable  HeadersNotWritten       the lasting headers are not there yet
+                 ExaminationInterrupted  the runner could not finish; tried again
+                 DocumentsKeyChanged     in the middle of signing; tried again
+                 ProofsNotReady          the ledger has not taken the reports in yet
+    Tampered     KeysDoNotFit            a file key is not one, or is for another part
 
 A trial build that fails is a finding and no error.
 """
@@ -27,6 +31,18 @@ class ActOutOfTurn(Refused):
         super().__init__(
             f"An examination that is '{state}' cannot '{act}'.",
             "Read the examination's state again; somebody else may have moved it on.",
+        )
+
+
+class TakenOver(Refused):
+    """This attempt was taken for dead, and another has the examination now."""
+
+    code = "verification.taken-over"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another attempt has taken over this examination.",
+            "Nothing to do: the other one brings it to its end.",
         )
 
 
@@ -79,17 +95,51 @@ class HeadersNotWritten(Unavailable):
 
 
 class ExaminationInterrupted(Unavailable):
-    """The service could not carry an examination through; no verdict follows from it."""
+    """The runner could not carry a trial build through; no verdict follows from it."""
 
     code = "verification.examination-interrupted"
 
-    def __init__(self, reason: str, problem_code: str) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"The examination stopped for a reason of ours ({reason}).",
+            "The trial build stopped for a reason of ours.",
             "Nothing to do: it is tried again, and the operator is told.",
         )
-        self.error_reason = reason
-        self.problem_code = problem_code
+
+
+class ProofsNotReady(Unavailable):
+    """The ledger has not taken the reports in yet."""
+
+    code = "verification.proofs-not-ready"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The ledger has not taken the reports of an examination in yet.",
+            "Nothing to do: it is asked again.",
+        )
+
+
+class NoSuchDeposit(NotFound):
+    """A job names a deposit that is not there, or not sealed."""
+
+    code = "verification.no-such-deposit"
+
+    def __init__(self, deposit_id: str) -> None:
+        super().__init__(
+            f"No sealed deposit is called {deposit_id[:60]!r}.",
+            "Check the id; a draft is not verified.",
+        )
+
+
+class DocumentsKeyChanged(Unavailable):
+    """The documents key of a product was changed while a report was signed."""
+
+    code = "verification.documents-key-changed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The documents key of a product was changed while its report was signed.",
+            "Nothing to do: the report is made again.",
+        )
 
 
 class KeysDoNotFit(Tampered):

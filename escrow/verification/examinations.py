@@ -25,9 +25,9 @@ ATTEMPTS_MAX = 5
 # Seconds of rest before the second, third, … attempt; the slot is free for others meanwhile.
 RESTS_SECONDS = (10, 60, 600, 3_600)
 
-# How often the lasting headers are asked for before the job rests, and how long it rests: the
-# keyholder writes them within a second of the deposit, or when the portal is started again.
-HEADERS_REST_SECONDS = 30
+# What the job waits for (lasting headers, the keyholder) is back within seconds, or when somebody
+# has started it again; meanwhile the slot is free.
+CONTINUATION_REST_SECONDS = 60
 
 
 class State(StrEnum):
@@ -108,7 +108,7 @@ TRANSITIONS: Mapping[Act, Transition] = MappingProxyType(
             "there is nothing that can be built here; the reports are signed",
         ),
         Act.PASS_OVER: Transition(
-            frozenset({State.QUEUED, State.RETRYING}),
+            frozenset({State.QUEUED, State.RETRYING, State.OPENING}),
             State.REPORTING,
             "verification:examination:passed-over",
             "a newer deposit overtook this one, or its lane is closed",

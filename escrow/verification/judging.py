@@ -20,6 +20,9 @@ from escrow.verification.ladder import (
     verdict_of,
 )
 
+# Stands for "whatever the agreement": the vendor's report, findings about the deposit as such.
+ALL_AGREEMENTS = ""
+
 
 @dataclass(frozen=True)
 class Custody:
@@ -86,9 +89,14 @@ def judge_examined(
     ordered: Level,
     findings: Sequence[Finding],
     result: TrialBuildResult | None,
+    unbuilt: Reason,
 ) -> Judgement:
-    """Return the judgement over a deposit that was opened and, where possible, built."""
-    ladder = complete_ladder(judge_levels(findings, result))
+    """Return the judgement over a deposit that was opened and, where possible, built.
+
+    Args:
+        unbuilt: why nothing was built, where no finding says it.
+    """
+    ladder = complete_ladder(judge_levels(findings, result, unbuilt))
     return Judgement(terms, ordered, tuple(findings), ladder)
 
 
@@ -105,3 +113,42 @@ def judge_unexamined(
     tested = [LevelResult(Level.RECEIVED, Verdict.PASS)]
     tested += [LevelResult(level, verdict, reason) for level in levels]
     return Judgement(terms, ordered, tuple(findings), complete_ladder(tested))
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The judgements of one examination.
+
+    Args:
+        vendor: over everything that any agreement or the product asks.
+        under_each: under each agreement that the deposit serves.
+    """
+
+    vendor: Judgement
+    under_each: tuple[Judgement, ...]
+
+
+def attributed(verdicts: Verdicts) -> list[tuple[str, Finding]]:
+    """Return each finding once, with the agreement it is particular to, or none."""
+    shared = _shared(verdicts)
+    found: list[tuple[str, Finding]] = [
+        (ALL_AGREEMENTS, one) for one in verdicts.vendor.findings if _key(one) in shared
+    ]
+    for judgement in verdicts.under_each:
+        if judgement.terms is not None:
+            agreement_id = judgement.terms.agreement_id
+            own = [one for one in judgement.findings if _key(one) not in shared]
+            found += [(agreement_id, one) for one in own]
+    return found
+
+
+def _shared(verdicts: Verdicts) -> set[tuple[object, ...]]:
+    """Return the findings that stand under every agreement."""
+    shared = {_key(one) for one in verdicts.vendor.findings}
+    for judgement in verdicts.under_each:
+        shared &= {_key(one) for one in judgement.findings}
+    return shared
+
+
+def _key(finding: Finding) -> tuple[object, ...]:
+    return finding.code, finding.component, tuple(sorted(finding.facts.items()))

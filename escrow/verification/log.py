@@ -88,9 +88,13 @@ class LiveLog:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def close(self) -> None:
+        """Let go of the file; readers go on waiting for another attempt."""
+        self._file.close()
+
     def end(self) -> None:
         """Say that nothing more will come; readers stop waiting."""
-        self._file.close()
+        self.close()
         (self._folder / _ENDED_NAME).touch()
 
 

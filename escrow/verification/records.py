@@ -16,9 +16,9 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from escrow.ground.database import UtcDateTime
 from escrow.ground.identifiers import AgreementId, DepositId, ExaminationId, ProductId
+from escrow.verification import judging
 
-# Stands for "every agreement": the vendor's report of a deposit, findings about it as such.
-ALL_AGREEMENTS = AgreementId("")
+ALL_AGREEMENTS = AgreementId(judging.ALL_AGREEMENTS)
 
 
 class ExaminationRow(SQLModel, table=True):
@@ -80,6 +80,7 @@ class ReportRow(SQLModel, table=True):
     product_id: str = Field(foreign_key="product.id", index=True, max_length=40)
     verdict: str = Field(max_length=16)
     level: str | None = Field(default=None, max_length=16)
+    reason: str | None = Field(default=None, max_length=40)
     ordered_level: str = Field(max_length=16)
     renews_badge: bool
     meets_cadence: bool
@@ -122,21 +123,6 @@ def examinations_of_deposits(
     """Return the newest examination of each of some deposits."""
     query = select(ExaminationRow).where(col(ExaminationRow.deposit_id).in_(list(deposit_ids)))
     return {row.deposit_id: row for row in session.exec(query.order_by(col(ExaminationRow.round)))}
-
-
-def waiting_in_line(
-    session: Session, product_id: ProductId, release_line: str
-) -> list[ExaminationRow]:
-    """Return the examinations of a release line that are queued or rest before another attempt."""
-    return list(
-        session.exec(
-            select(ExaminationRow).where(
-                ExaminationRow.product_id == product_id,
-                ExaminationRow.release_line == release_line,
-                col(ExaminationRow.state).in_(("queued", "retrying")),
-            )
-        )
-    )
 
 
 def passed_over_in_line(

@@ -9,7 +9,7 @@ takes no text, name or digest that came out of a deposit. What stands in each se
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,58 +24,29 @@ from builders.orders import (
     TrialBuildPlan,
     TrialBuildResult,
 )
+from escrow.evidence.statements import REPORT_TYPE, Stamp, statement
 from escrow.ground.clock import rfc3339
 from escrow.ground.digests import commitment
 from escrow.verification.checks import level_of
-from escrow.verification.judging import Judgement, Terms
+from escrow.verification.judging import ALL_AGREEMENTS, Judgement, Terms, Verdicts
 from escrow.verification.ladder import LEVEL_TEXTS, REASON_TEXTS, LevelResult
+from escrow.verification.parts import DepositFacts
 
 VERSION = 1
 
 SUMMARY = "summary"
+# Key of the vendor's own salt among the salts, which are otherwise named by agreement.
+OWN_SALT = ALL_AGREEMENTS
 VENDOR = "vendor"
 # Everybody but the vendor; each agreement's terms say what they see.
 OTHER_CLASSES = ("beneficiary", "agent", "auditor")
 
+# The kinds of documents of which a statement has a section; the others only lie beside it.
+STATEMENT_KINDS = frozenset({SUMMARY, "findings", "identifiers", "manifest", "log"})
+
 # The vendor's report lists so many artefacts of a component; all are in the build log's listing,
 # and a signed statement has to stay readable (and below the envelope's limit).
 ARTIFACTS_LISTED_MAX = 1_000
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """Whose statement it is; ``environment`` is printed wherever it is not production."""
-
-    service: str
-    environment: str
-    version: str
-
-
-@dataclass(frozen=True)
-class PartFacts:
-    """A part as the receipt names it."""
-
-    id: str
-    kind: str
-    name: str
-    media: str
-    size_bytes: int
-    sha256: str
-    payload_sha256: str
-    as_of: datetime
-    carried: bool
-    git: Mapping[str, object] | None = None
-
-
-@dataclass(frozen=True)
-class DepositFacts:
-    """The deposit that was examined."""
-
-    id: str
-    number: int
-    product_id: str
-    sealed_at: datetime
-    parts: tuple[PartFacts, ...]
 
 
 @dataclass(frozen=True)
@@ -106,6 +77,21 @@ class Outcome:
     documents: tuple[DocumentFacts, ...] = ()
 
 
+@dataclass(frozen=True)
+class Readers:
+    """The readers of one statement: some classes of one agreement, or the vendor."""
+
+    judgement: Judgement
+    classes: tuple[str, ...]
+    kinds: frozenset[str]
+
+    @property
+    def agreement_id(self) -> str:
+        """Under which agreement they read."""
+        terms = self.judgement.terms
+        return terms.agreement_id if terms else ALL_AGREEMENTS
+
+
 def manifest_commitment(deposit: DepositFacts, outcome: Outcome, salt: str) -> str:
     """Return the salted commitment to what was deposited: parts and manifest by digest.
 
@@ -113,7 +99,7 @@ def manifest_commitment(deposit: DepositFacts, outcome: Outcome, salt: str) -> s
     this is what was verified (protocol.md, "Commitments").
     """
     manifest = next((one.sha256 for one in outcome.documents if one.kind == "manifest"), None)
-    parts = sorted([part.kind, part.name, part.sha256] for part in deposit.parts)
+    parts = sorted([part.label, part.sha256] for part in deposit.parts)
     values = {"deposit": deposit.id, "manifest": manifest, "parts": parts}
     return commitment(salt, values)
 
@@ -122,29 +108,33 @@ def predicate(
     stamp: Stamp,
     deposit: DepositFacts,
     outcome: Outcome,
-    judgement: Judgement,
-    classes: Sequence[str],
-    kinds: frozenset[str],
+    readers: Readers,
     salts: Mapping[str, str],
+    under_each: Sequence[Judgement] = (),
 ) -> dict[str, object]:
-    """Return the predicate of the statement for some classes that see the same kinds.
+    """Return the predicate of the statement for some readers.
 
     Args:
-        classes: who reads it.
-        kinds: kinds of documents they may see; ``summary`` is always among them.
-        salts: by agreement id, of the manifest commitments; a statement under one agreement
-            uses that agreement's, and only who sees identifiers is told the salts.
+        readers: from :func:`readers_of`.
+        salts: of the manifest commitments, by agreement id and :data:`OWN_SALT`. Who sees
+            identifiers under an agreement is told that agreement's, the vendor is told all.
+        under_each: for the vendor's own report, the judgements under each agreement.
     """
+    judgement, kinds = readers.judgement, readers.kinds
     sections = _summary(stamp, deposit, outcome, judgement)
-    sections["disclosure"] = {"classes": list(classes), "kinds": sorted(kinds | {SUMMARY})}
+    sections["disclosure"] = {"classes": list(readers.classes), "kinds": sorted(kinds)}
+    told = salts
     if judgement.terms is not None:
-        salt = salts[judgement.terms.agreement_id]
-        sections["manifestCommitment"] = manifest_commitment(deposit, outcome, salt)
+        told = {judgement.terms.agreement_id: salts[judgement.terms.agreement_id]}
+    else:
+        sections["agreements"] = [_under(one) for one in under_each]
+    salt = next(iter(told.values())) if judgement.terms else salts[OWN_SALT]
+    sections["manifestCommitment"] = manifest_commitment(deposit, outcome, salt)
     if "findings" in kinds:
         sections["findings"] = [_finding_in_full(one) for one in judgement.findings]
         sections["build"] = _build(outcome, identifiers="identifiers" in kinds)
     if "identifiers" in kinds:
-        sections["identifiers"] = _identifiers(deposit, outcome, salts)
+        sections["identifiers"] = _identifiers(deposit, outcome, told)
     sections["documents"] = [
         {"kind": one.kind, "sha256": one.sha256, "sizeBytes": one.size_bytes}
         for one in outcome.documents
@@ -153,13 +143,30 @@ def predicate(
     return sections
 
 
-def subjects(
-    deposit: DepositFacts, predicate_sections: Mapping[str, object], kinds: frozenset[str]
-) -> list[tuple[str, str]]:
-    """Return what the statement is about: the parts by digest, or the deposit by commitment."""
-    if "identifiers" in kinds:
-        return [(f"{part.kind}/{part.name}", part.sha256) for part in deposit.parts]
-    return [(deposit.id, str(predicate_sections["manifestCommitment"]))]
+def report_statement(
+    deposit: DepositFacts, sections: Mapping[str, object], readers: Readers
+) -> bytes:
+    """Return the bytes to sign: about the parts by digest, or the deposit by its commitment.
+
+    Args:
+        sections: from :func:`predicate`, for the same readers.
+    """
+    subjects = [(deposit.id, str(sections["manifestCommitment"]))]
+    if "identifiers" in readers.kinds:
+        subjects = [(part.label, part.sha256) for part in deposit.parts]
+    return statement(subjects, REPORT_TYPE, sections)
+
+
+def readers_of(verdicts: Verdicts) -> list[Readers]:
+    """Return who gets which statement: classes of an agreement that see the same share one."""
+    readers = [Readers(verdicts.vendor, (VENDOR,), STATEMENT_KINDS)]
+    for judgement in verdicts.under_each:
+        alike: dict[frozenset[str], list[str]] = defaultdict(list)
+        for reader in OTHER_CLASSES:
+            seen = judgement.terms.classes[reader] if judgement.terms else frozenset()
+            alike[seen & STATEMENT_KINDS | {SUMMARY}].append(reader)
+        readers += [Readers(judgement, tuple(classes), kinds) for kinds, classes in alike.items()]
+    return readers
 
 
 def _summary(
@@ -168,11 +175,7 @@ def _summary(
     """Return the section that everybody sees. Nothing in it comes out of the deposit."""
     return {
         "v": VERSION,
-        "service": {
-            "name": stamp.service,
-            "environment": stamp.environment,
-            "version": stamp.version,
-        },
+        "service": stamp.to_json(),
         "deposit": {
             "id": deposit.id,
             "number": deposit.number,
@@ -180,6 +183,7 @@ def _summary(
             "sealedAt": rfc3339(deposit.sealed_at),
         },
         "agreement": _agreement(judgement.terms),
+        "smallestK": judgement.terms.custody.smallest_k if judgement.terms else None,
         "examination": {
             "id": outcome.examination_id,
             "attempt": outcome.attempt,
@@ -208,7 +212,15 @@ def _agreement(terms: Terms | None) -> dict[str, object] | None:
         "custody": custody.kind,
         "k": custody.k,
         "n": custody.n,
-        "smallestK": custody.smallest_k,
+    }
+
+
+def _under(judgement: Judgement) -> dict[str, object]:
+    return {
+        "agreement": _agreement(judgement.terms),
+        "orderedLevel": judgement.ordered,
+        "verdict": judgement.verdict,
+        "levelReached": judgement.reached,
     }
 
 
@@ -244,7 +256,7 @@ def _counts(deposit: DepositFacts, outcome: Outcome) -> dict[str, int]:
     results = outcome.result.components if outcome.result else ()
     return {
         "parts": len(deposit.parts),
-        "partsCarried": sum(part.carried for part in deposit.parts),
+        "partsCarried": sum(part.is_carried for part in deposit.parts),
         "files": sum(part.files for part in inspected),
         "components": len(results),
         "phases": sum(len(one.phases) for one in results),
@@ -336,7 +348,7 @@ def _identifiers(
     inspected = {one.name: one for one in (outcome.inspection.parts if outcome.inspection else ())}
     parts = []
     for part in deposit.parts:
-        seen = inspected.get(f"{part.kind}/{part.name}")
+        seen = inspected.get(part.label)
         parts.append(
             {
                 "id": part.id,
@@ -347,11 +359,12 @@ def _identifiers(
                 "sha256": part.sha256,
                 "payloadSha256": part.payload_sha256,
                 "asOf": rfc3339(part.as_of),
-                "carried": part.carried,
+                "carried": part.is_carried,
                 "git": dict(part.git) if part.git else None,
                 "files": seen.files if seen else None,
                 "swhid": seen.root_swhid if seen else None,
                 "commit": seen.commit if seen else None,
             }
         )
-    return {"parts": parts, "manifestSalts": dict(salts)}
+    # The vendor's own salt also makes this statement's digest, which the ledger holds, unguessable.
+    return {"parts": parts, "salts": dict(salts)}

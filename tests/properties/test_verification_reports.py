@@ -24,18 +24,17 @@ from builders.orders import (
     TrialBuildPlan,
     TrialBuildResult,
 )
-from escrow.ground.digests import canonical_json
+from escrow.evidence.statements import Stamp
 from escrow.verification.judging import Custody, Terms, judge_examined
-from escrow.verification.ladder import Level
+from escrow.verification.ladder import Level, Reason
+from escrow.verification.parts import DepositFacts, SealedPart
 from escrow.verification.report import (
     OTHER_CLASSES,
-    DepositFacts,
     DocumentFacts,
     Outcome,
-    PartFacts,
-    Stamp,
+    Readers,
     predicate,
-    subjects,
+    report_statement,
 )
 from escrow.verification.status import summarise_report
 
@@ -46,7 +45,7 @@ STAMP = Stamp("Escrow", "demo", "1")
 ALL_KINDS = frozenset({"summary", "findings", "identifiers", "manifest", "log"})
 SUMMARY = frozenset({"summary"})
 TERMS = Terms("agr_1", 1, Level.BUILD, Custody("sealed", 2, 3, 2), {})
-SALTS = {"agr_1": "ab" * 16}
+SALTS = {"": "cd" * 16, "agr_1": "ab" * 16}
 
 words = st.text("abcXYZ/._-", max_size=12).map(lambda text: f"{CANARY}{text}")
 findings = st.sampled_from(FINDING_TYPES).flatmap(
@@ -61,7 +60,7 @@ findings = st.sampled_from(FINDING_TYPES).flatmap(
 
 def deposit_of(word: str) -> DepositFacts:
     git = {"refs": {word: DIGEST}, "commit": DIGEST, "pack_sha256": DIGEST}
-    part = PartFacts("prt_1", "source", word, "tar", 5, DIGEST, DIGEST, NOW, False, git)
+    part = SealedPart("prt_1", "source", word, "tar", 5, "identity", DIGEST, DIGEST, NOW, None, git)
     return DepositFacts("dep_1", 7, "prd_1", NOW, (part,))
 
 
@@ -98,12 +97,11 @@ cases = st.tuples(words, st.sampled_from(["pass", "fail", "not-tested"]), st.lis
 def statement_text(case: tuple[str, str, list[Finding]], kinds: frozenset[str]) -> str:
     word, verdict, found = case
     deposit, outcome = deposit_of(word), outcome_of(word, verdict, found)
-    judgement = judge_examined(TERMS, TERMS.ordered, found, outcome.result)
-    sections = predicate(STAMP, deposit, outcome, judgement, OTHER_CLASSES, kinds, SALTS)
-    return json.dumps(
-        [subjects(deposit, sections, kinds), json.loads(canonical_json(sections))],
-        ensure_ascii=False,
-    )
+    unbuilt = Reason.NOTHING_TO_BUILD
+    judgement = judge_examined(TERMS, TERMS.ordered, found, outcome.result, unbuilt)
+    readers = Readers(judgement, OTHER_CLASSES, kinds)
+    sections = predicate(STAMP, deposit, outcome, readers, SALTS)
+    return report_statement(deposit, sections, readers).decode()
 
 
 @settings(max_examples=150, deadline=None)
@@ -137,7 +135,7 @@ def test_the_vendor_is_told_what_was_found(case: tuple[str, str, list[Finding]])
 def test_what_a_person_reads_first_of_a_summary_tells_no_more(
     case: tuple[str, str, list[Finding]],
 ) -> None:
-    _, sections = json.loads(statement_text(case, SUMMARY))
+    sections = json.loads(statement_text(case, SUMMARY))["predicate"]
     shown = json.dumps(summarise_report(sections))
     assert CANARY not in shown
     assert DIGEST not in shown
@@ -146,5 +144,5 @@ def test_what_a_person_reads_first_of_a_summary_tells_no_more(
 @given(words, words)
 def test_two_deposits_with_equal_counts_differ_only_in_the_commitment(one: str, two: str) -> None:
     texts = [statement_text((word, "pass", []), SUMMARY) for word in (one, two)]
-    commitments = [json.loads(text)[1]["manifestCommitment"] for text in texts]
+    commitments = [json.loads(text)["predicate"]["manifestCommitment"] for text in texts]
     assert texts[0].replace(commitments[0], "") == texts[1].replace(commitments[1], "")

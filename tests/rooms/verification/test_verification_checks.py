@@ -7,7 +7,6 @@ from builders.findings_table import FINDING_TYPES
 from builders.orders import InspectedPart, Inspection, TrialBuildResult
 from escrow.verification.checks import (
     INCOMPLETE_CODES,
-    HeldPart,
     Required,
     check_materials,
     check_parts,
@@ -16,15 +15,20 @@ from escrow.verification.checks import (
     judge_levels,
     level_of,
     merge_required,
+    unbuilt_reason,
+    without_unopened,
 )
 from escrow.verification.ladder import Grade, Level, Reason, Verdict
+from escrow.verification.parts import SealedPart
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
+NONE: frozenset[str] = frozenset()
 DATA = Required("data", None, True, 30)
 
 
-def part(kind: str = "data", *, days: int = 0, carried: bool = False, size: int = 10) -> HeldPart:
-    return HeldPart("prt_1", kind, "x", "tar", size, NOW - timedelta(days=days), carried)
+def part(kind: str = "data", *, days: int = 0, carried: bool = False, size: int = 10) -> SealedPart:
+    as_of, origin = NOW - timedelta(days=days), "prt_0" if carried else None
+    return SealedPart("prt_1", kind, "x", "tar", size, "identity", "", "", as_of, origin)
 
 
 def codes(findings: list[Finding]) -> list[str]:
@@ -80,21 +84,22 @@ def test_a_carried_part_beyond_its_age_is_stale() -> None:
     assert check_materials([young], [DATA], frozenset(), NOW) == []
 
 
-def test_carried_source_is_said_to_be_untested() -> None:
-    assert codes(check_parts([part("source", carried=True)])) == ["E-MATERIAL-NOT-TOGETHER"]
-    assert codes(check_parts([part("docs", carried=True)])) == ["E-MATERIAL-CARRIED"]
+def test_carried_source_is_untested_unless_its_own_deposit_was_proven() -> None:
+    carried = part("source", carried=True)
+    assert codes(check_parts([carried], NONE)) == ["E-MATERIAL-NOT-TOGETHER"]
+    assert codes(check_parts([carried], frozenset({"prt_0"}))) == ["E-MATERIAL-CARRIED"]
+    assert codes(check_parts([part("docs", carried=True)], NONE)) == ["E-MATERIAL-CARRIED"]
 
 
 def test_credentials_are_said_to_be_unopened() -> None:
-    assert codes(check_parts([part("credentials")])) == ["E-MATERIAL-CREDENTIALS-UNOPENED"]
+    assert codes(check_parts([part("credentials")], NONE)) == ["E-MATERIAL-CREDENTIALS-UNOPENED"]
 
 
 def test_a_later_agreement_needs_carried_parts_anew() -> None:
     carried = part(carried=True)
-    assert codes(check_sealed_for([carried], frozenset({carried.id}))) == [
-        "E-MATERIAL-NOT-FOR-AGREEMENT"
-    ]
-    assert check_sealed_for([carried], frozenset()) == []
+    assert codes(check_sealed_for([carried], NONE)) == ["E-MATERIAL-NOT-FOR-AGREEMENT"]
+    assert check_sealed_for([carried], frozenset({"prt_0"})) == []
+    assert check_sealed_for([part()], NONE) == []
 
 
 def test_terms_add_up_to_the_strictest() -> None:
@@ -127,8 +132,34 @@ def test_what_is_not_built_says_why() -> None:
 
 
 def test_carried_source_alone_is_not_tested_and_its_earlier_result_stands() -> None:
-    build = judge_levels(check_parts([part("source", carried=True)]), None)[-1]
+    parts = [part("source", carried=True), part("data")]
+    findings = check_parts(parts, frozenset({"prt_0"}))
+    build = judge_levels(findings, None, unbuilt_reason(parts))[-1]
     assert build.reason is Reason.CARRIED_FORWARD
+
+
+def test_a_build_beside_source_that_was_never_proven_is_rounded_up_to_nothing() -> None:
+    findings = check_parts([part("source", carried=True)], NONE)
+    build = judge_levels(findings, TrialBuildResult("pass", ()))[-1]
+    assert (build.verdict, build.reason) == (Verdict.NOT_TESTED, Reason.CARRIED_FORWARD)
+
+
+def test_a_component_that_could_not_be_planned_leaves_the_build_untested() -> None:
+    facts = {"toolchain": "rust", "because": "Cargo.toml", "offered": "python"}
+    findings = [Finding("E-PLAN-TOOLCHAIN-NOT-OFFERED", facts, "core")]
+    build = judge_levels(findings, TrialBuildResult("pass", ()))[-1]
+    assert build.reason is Reason.TOOLCHAIN_NOT_OFFERED
+
+
+def test_nothing_is_said_of_a_build_that_a_lower_level_stopped() -> None:
+    broken = Finding("E-UNPACK-UNREADABLE", {"part": "source/x", "media": "tar", "problem": "cut"})
+    assert [one.level for one in judge_levels([broken], None)][-1] is Level.INVENTORY
+
+
+def test_an_inspection_without_the_source_does_not_blame_a_deposit_that_carries_it() -> None:
+    blamed = [Finding("E-UNPACK-NO-SOURCE"), Finding("E-INVENTORY-NO-DOCS")]
+    assert without_unopened(blamed, [part("source", carried=True)]) == []
+    assert without_unopened(blamed, [part("data")]) == blamed
 
 
 def test_a_part_that_is_not_opened_here_leaves_integrity_untested() -> None:

@@ -1,0 +1,335 @@
+"""The job that verifies a deposit: wait for its headers, examine, publish, close.
+
+Guarantees: every step may run twice, or be cut off anywhere, and there is one report and nothing
+left behind. The row's attempt number is the fence: an attempt that was taken over writes nothing.
+Only ids pass through the engine; keys, plaintext and findings live and die inside one step. An
+error of ours is tried again after a rest, by a job of its own, and ends in the verdict ERROR after
+a named count. It does not decide any verdict: :mod:`judging` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from builders.errors import BuilderError
+from escrow.engine.contexts import JobContext
+from escrow.engine.errors import StepFailed
+from escrow.engine.jobs import JobEngine
+from escrow.evidence.statements import Stamp
+from escrow.ground.clock import Clock
+from escrow.ground.database import Database, Session
+from escrow.ground.errors import NotFound
+from escrow.ground.identifiers import DepositId, ExaminationId
+from escrow.ground.signatures import Signer
+from escrow.ledger.appending import Scribe
+from escrow.ledger.proofs import proof_of
+from escrow.vault.age import Identity
+from escrow.vault.blobs import BlobStore
+from escrow.vault.errors import LaneClosed
+from escrow.vault.keyholder import Keyholder
+from escrow.verification import records
+from escrow.verification.attempt import (
+    Attempt,
+    Attempter,
+    Seen,
+    judge_case,
+    judge_unopened,
+    outcome_of,
+    reason_of,
+)
+from escrow.verification.concluding import Concluder
+from escrow.verification.errors import HeadersNotWritten, ProofsNotReady, TakenOver
+from escrow.verification.examinations import (
+    CONTINUATION_REST_SECONDS,
+    Act,
+    State,
+    is_concluded,
+    rest_seconds,
+)
+from escrow.verification.gathering import Case, gather_case
+from escrow.verification.ladder import Reason
+from escrow.verification.log import LiveLog, delete_live_log, log_folder
+from escrow.verification.progress import (
+    begin_attempt,
+    has_attempts_left,
+    interrupt,
+    is_overtaken,
+    move,
+    queue_examination,
+)
+from escrow.verification.runner import Runner
+
+JOB = "verify"
+
+# The headers are written within a second of the deposit; then half a minute is waited for them.
+_HEADERS_ATTEMPTS = 8
+_HEADERS_BACKOFF_SECONDS = 0.25
+# Keyholder or database are restarted within a minute; after that the job rests and comes again.
+_OWN_ATTEMPTS = 6
+_OWN_BACKOFF_SECONDS = 1.0
+
+_log = logging.getLogger("escrow.verification")
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Everything that an examiner works with; put together once, by the worker's assembly.
+
+    Args:
+        engine: the job is defined in it and its continuations are enqueued in it.
+        scribe: of the role ``worker``.
+        signer: the report key: the key of the role ``worker`` in the trust root.
+        worker: the age identity whose recipient is pinned in the keyholder's settings.
+        scratch: folder for live logs, in memory, shared with whoever relays them.
+        stamp: whose statements these are.
+    """
+
+    database: Database
+    engine: JobEngine
+    clock: Clock
+    scribe: Scribe
+    signer: Signer
+    keyholder: Keyholder
+    worker: Identity
+    blobs: BlobStore
+    runner: Runner
+    scratch: Path
+    stamp: Stamp
+
+
+class Examiner:
+    """Runs the job ``verify``."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._on = tools
+        self._attempter = Attempter(
+            tools.database,
+            tools.scribe,
+            tools.keyholder,
+            tools.worker,
+            tools.blobs,
+            tools.runner,
+            tools.clock,
+        )
+        self._concluder = Concluder(
+            tools.database, tools.scribe, tools.signer, tools.keyholder, tools.blobs, tools.stamp
+        )
+
+    def define(self) -> None:
+        """Define the job; before the engine starts."""
+        self._on.engine.define(JOB, self.run)
+
+    def run(self, context: JobContext, arguments: dict[str, str]) -> None:
+        """Verify one deposit, or leave the rest of it to a continuation.
+
+        Args:
+            arguments: ``deposit_id``.
+        """
+        deposit_id = DepositId(arguments["deposit_id"])
+        try:
+            self._run(context, deposit_id)
+        except StepFailed as failed:
+            _log.error("job %s rests: %s", context.key, failed.cause)
+            context.step("rest", lambda: self._rest(context.key, deposit_id))
+
+    def _run(self, context: JobContext, deposit_id: DepositId) -> None:
+        examination_id = context.step(
+            "queue",
+            lambda: self.queue(deposit_id),
+            attempts=_HEADERS_ATTEMPTS,
+            backoff_seconds=_HEADERS_BACKOFF_SECONDS,
+        )
+        if not examination_id:
+            return
+
+        def step(name: str, function: Callable[[], str]) -> str:
+            return context.step(
+                name, function, attempts=_OWN_ATTEMPTS, backoff_seconds=_OWN_BACKOFF_SECONDS
+            )
+
+        word = step("examine", lambda: self.examine(context, deposit_id))
+        if word != "concluded":
+            return
+        step("publish", lambda: self.publish(ExaminationId(examination_id)))
+        step("close", lambda: self.close(ExaminationId(examination_id)))
+
+    def queue(self, deposit_id: DepositId) -> str:
+        """Return the id of the deposit's examination, once its headers are written; '' for none.
+
+        Raises:
+            HeadersNotWritten: not yet.
+        """
+        with self._on.database.writing() as session:
+            try:
+                case = gather_case(session, deposit_id)
+            except NotFound as problem:
+                _log.error("nothing to verify: %s", problem)
+                return ""
+            row = queue_examination(session, case.deposit)
+        if not case.has_headers:
+            raise HeadersNotWritten
+        return row.id
+
+    def examine(self, context: JobContext, deposit_id: DepositId) -> str:
+        """Bring the examination to its conclusion, or make one attempt at it.
+
+        Returns:
+            ``concluded``: the reports are signed; ``resting``: another attempt comes later;
+            ``taken-over``: somebody else is at it.
+        """
+        with self._on.database.reading() as session:
+            case = gather_case(session, deposit_id)
+        with self._on.database.writing() as session:
+            row = queue_examination(session, case.deposit)
+            if is_concluded(State(row.state)):
+                return "concluded"
+            now = self._on.clock.now()
+            left_over = Attempt(row.id, row.attempt, row.begun_at or now)
+            overtaken = is_overtaken(session, row, case, now)
+            if overtaken or not has_attempts_left(row):
+                attempt = None
+            else:
+                number = begin_attempt(session, self._on.scribe, row, now)
+                attempt = Attempt(row.id, number, row.begun_at or now)
+        if overtaken:
+            return self._conclude_unopened(case, left_over, Act.PASS_OVER, Reason.SUPERSEDED)
+        if attempt is None:
+            # The last attempt took its process down, so nobody is left to say why.
+            return self._conclude_unopened(case, left_over, Act.GIVE_UP, Reason.SERVICE_FAILED)
+        return self._attempt(context, case, attempt)
+
+    def _attempt(self, context: JobContext, case: Case, attempt: Attempt) -> str:
+        log = LiveLog(log_folder(self._on.scratch, attempt.examination_id))
+        try:
+            seen = self._attempter.attempt(case, attempt, log, context.check_still_wanted)
+            self._conclude(case, attempt, seen, log)
+        except TakenOver:
+            return "taken-over"
+        except LaneClosed:
+            return self._lane_closed(case, attempt)
+        except Exception as problem:
+            # The boundary of a worker: whatever it was, it is ours, and a person can look it up.
+            _log.exception("examination %s, attempt %d", attempt.examination_id, attempt.number)
+            log.note("the service stopped for a reason of its own")
+            return self._after_error(context.key, case, attempt, reason_of(problem))
+        finally:
+            log.close()
+        delete_live_log(log_folder(self._on.scratch, attempt.examination_id))
+        return "concluded"
+
+    def _conclude(self, case: Case, attempt: Attempt, seen: Seen, log: LiveLog) -> None:
+        log.end()
+        now = self._on.clock.now()
+        outcome = outcome_of(attempt, seen, dict(self._on.runner.isolation), now)
+        act = Act.CONCLUDE_UNBUILT if seen.result is None else Act.CONCLUDE
+        self._concluder.conclude(act, case, outcome, judge_case(case, seen), log.path, now)
+
+    def _lane_closed(self, case: Case, attempt: Attempt) -> str:
+        """A lane that ran out while we kept failing is our error; else it is only too late."""
+        if attempt.number > 1:
+            return self._conclude_unopened(case, attempt, Act.GIVE_UP, Reason.SERVICE_FAILED)
+        return self._conclude_unopened(case, attempt, Act.PASS_OVER, Reason.LANE_CLOSED)
+
+    def _after_error(self, key: str, case: Case, attempt: Attempt, reason: Reason) -> str:
+        """Rest before another attempt, or give up: too often, or damage that no retry mends."""
+        seconds = rest_seconds(attempt.number)
+        if seconds is None or reason is Reason.STORED_BYTES_DAMAGED:
+            return self._conclude_unopened(case, attempt, Act.GIVE_UP, reason)
+        try:
+            with self._on.database.writing() as session:
+                now = self._on.clock.now()
+                interrupt(
+                    session,
+                    self._on.scribe,
+                    attempt.examination_id,
+                    attempt.number,
+                    reason,
+                    now,
+                    seconds,
+                )
+                self._enqueue_next(session, key, case.deposit.id, case.deposit.product_id, seconds)
+        except TakenOver:
+            return "taken-over"
+        return "resting"
+
+    def _conclude_unopened(self, case: Case, attempt: Attempt, act: Act, reason: Reason) -> str:
+        now = self._on.clock.now()
+        outcome = outcome_of(attempt, Seen(), dict(self._on.runner.isolation), now)
+        folder = log_folder(self._on.scratch, attempt.examination_id)
+        verdicts = judge_unopened(case, reason)
+        try:
+            log = folder / "build.log"
+            self._concluder.conclude(act, case, outcome, verdicts, log, now)
+        except TakenOver:
+            return "taken-over"
+        delete_live_log(folder)
+        return "concluded"
+
+    def publish(self, examination_id: ExaminationId) -> str:
+        """Have the ledger take the reports in, and keep the proofs beside them.
+
+        Raises:
+            ProofsNotReady: the ledger has not got that far.
+            Unavailable: the keyholder cannot be reached.
+        """
+        self._on.keyholder.sequence()
+        with self._on.database.writing() as session:
+            for report in records.reports_of_examination(session, examination_id):
+                if report.proof is not None:
+                    continue
+                proof = proof_of(session, report.entry_sha256)
+                if proof is None:
+                    raise ProofsNotReady
+                report.proof = proof.to_json()
+                records.add(session, report)
+        return "published"
+
+    def close(self, examination_id: ExaminationId) -> str:
+        """Close the lane, leave nothing behind, and write the end.
+
+        Raises:
+            Unavailable: the keyholder cannot be reached.
+        """
+        with self._on.database.reading() as session:
+            row = records.examination_by_id(session, examination_id)
+        if row is None or row.state == State.DONE:
+            return "closed"
+        self._on.keyholder.close_lane(DepositId(row.deposit_id))
+        with contextlib.suppress(BuilderError):
+            # A dead engine holds nothing back: the sweep at the next start comes by again.
+            self._on.runner.sweep(examination_id)
+        delete_live_log(log_folder(self._on.scratch, examination_id))
+        with self._on.database.writing() as session, contextlib.suppress(TakenOver):
+            done = move(session, self._on.scribe, examination_id, row.attempt, Act.FINISH)
+            done.finished_at = self._on.clock.now()
+            records.add(session, done)
+        return "closed"
+
+    def _rest(self, key: str, deposit_id: DepositId) -> str:
+        with self._on.database.writing() as session:
+            product_id = gather_case(session, deposit_id).deposit.product_id
+            self._enqueue_next(session, key, deposit_id, product_id, CONTINUATION_REST_SECONDS)
+        return "resting"
+
+    def _enqueue_next(
+        self, session: Session, key: str, deposit_id: str, product_id: str, seconds: float
+    ) -> None:
+        """Enqueue the continuation of a job; of one job there is one, however often this runs."""
+        self._on.engine.enqueue(
+            session,
+            JOB,
+            next_key(key),
+            {"deposit_id": deposit_id},
+            delay_seconds=seconds,
+            partition=product_id,
+        )
+
+
+def next_key(key: str) -> str:
+    """Return the key of a job's continuation: ``verify-dep_…``, ``verify-dep_…:2``, ``…:3``."""
+    first, colon, number = key.rpartition(":")
+    return f"{first}:{int(number) + 1}" if colon and number.isdecimal() else f"{key}:2"
