@@ -19,7 +19,13 @@ _MIB = 1 << 20
 DEFAULT_LIMITS = Limits(cpus=2.0, memory_bytes=4 * GIB, disk_bytes=4 * GIB, seconds=45 * 60)
 
 # What it may ask for where the installation names nothing else.
-CEILING = Limits(cpus=8.0, memory_bytes=16 * GIB, disk_bytes=16 * GIB, seconds=4 * 3600)
+CEILING = Limits(cpus=8.0, memory_bytes=16 * GIB, disk_bytes=8 * GIB, seconds=4 * 3600)
+
+# The one workspace of a deposit: all that its phases may use of disk together.
+WORKSPACE_LIMITS = CEILING
+
+# What one phase may print. The longest real builds print some 10 MiB.
+OUTPUT_BYTES_MAX = 32 * _MIB
 
 
 def component_limits(asked: LimitsRecipe, ceiling: Limits) -> Limits:
@@ -52,15 +58,3 @@ def over_ceiling(name: str, asked: LimitsRecipe, ceiling: Limits) -> Finding | N
             }
             return Finding("E-PLAN-LIMITS", facts, name)
     return None
-
-
-def workspace_limits(components: tuple[Limits, ...]) -> Limits:
-    """Return limits for the one workspace that all these components are built in, one by one."""
-    every = components or (DEFAULT_LIMITS,)
-    return replace(
-        DEFAULT_LIMITS,
-        cpus=max(limits.cpus for limits in every),
-        memory_bytes=max(limits.memory_bytes for limits in every),
-        disk_bytes=max(limits.disk_bytes for limits in every),
-        seconds=sum(limits.seconds for limits in every),
-    )

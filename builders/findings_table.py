@@ -295,6 +295,14 @@ BUILDING = (
         "Run: pip download -d deps/pypi {arguments} and deposit deps/ with the source.",
     ),
     FindingType(
+        "E-BUILD-PYTHON-VERSION",
+        "A package needs another Python",
+        "fail",
+        "A package needs Python {wanted}, and the builder has {present}.",
+        'Choose another builder in escrow.toml (builder = "python@3.13"), or deposit versions '
+        "that fit this one.",
+    ),
+    FindingType(
         "E-BUILD-PYTHON-MODULE",
         "A Python module is missing",
         "fail",

@@ -1,0 +1,168 @@
+"""From a build's output to what a person does about it.
+
+The output is hostile and long, so it is read line by line as it comes, with rules that look at one
+line each; nothing of it is kept but what becomes a finding. Explanations are only asked for when a
+phase failed: a line that looks like an error proves nothing in a phase that succeeded.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from builders.allowances import OUTPUT_BYTES_MAX
+from builders.explain_rules import RULES, UNKNOWN_HOST, Explained
+from builders.findings import Finding, listed
+from builders.orders import ComponentPlan, PhaseResult
+
+# A longer line is data, not a message.
+LINE_BYTES_MAX = 4_000
+
+# Different explanations of one phase; a thousand missing headers have one cause.
+EXPLANATIONS_MAX = 20
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ERROR_LINE = re.compile(
+    r"\b(error|fatal|failed|failure|cannot|could not|unable to|exception|not found)\b|\*\*\*",
+    re.IGNORECASE,
+)
+_BUILD_TOOLS_CONTEXT = "to install build dependencies"
+
+# What a build lacks is said together; what broke because of it is said only when nothing lacks.
+_GENERAL = frozenset(("E-BUILD-COMPILE-ERROR",))
+_OF_NAMES = (
+    "E-BUILD-PYTHON-TOOL-MISSING",
+    "E-BUILD-PYTHON-MISSING",
+    "E-BUILD-NPM-MISSING",
+    "E-BUILD-NETWORK",
+)
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known beside the output: the plan, and what the inspection found missing."""
+
+    component: ComponentPlan
+    missing_submodules: tuple[str, ...] = ()
+
+
+class LogReader:
+    """Reads one phase's output as it comes, and explains it afterwards."""
+
+    def __init__(self, circumstances: Circumstances) -> None:
+        self._known = circumstances
+        self._rest: dict[str, bytes] = {}
+        self._found: dict[Explained, None] = {}
+        self._first_error = ""
+        self._last_line = ""
+        self._about_build_tools = False
+
+    def feed(self, stream: str, data: bytes) -> None:
+        """Take the next bytes of one of the streams."""
+        *lines, rest = (self._rest.get(stream, b"") + data).split(b"\n")
+        self._rest[stream] = rest[:LINE_BYTES_MAX]
+        for line in lines:
+            self._read(line)
+
+    def explain(self, result: PhaseResult) -> tuple[Finding, ...]:
+        """Return why the phase failed; nothing when it succeeded."""
+        for rest in self._rest.values():
+            self._read(rest)
+        self._rest.clear()
+        if result.succeeded:
+            return ()
+        found = (*self._of_limits(result), *self._of_lines())
+        return found or (self._of_exit(result),)
+
+    def _read(self, raw: bytes) -> None:
+        text = raw[:LINE_BYTES_MAX].decode("utf-8", "replace").rpartition("\r")[2].rstrip()
+        line = _ANSI.sub("", text)
+        if not line.strip():
+            return
+        self._last_line = line
+        self._about_build_tools |= _BUILD_TOOLS_CONTEXT in line
+        if not self._first_error and _ERROR_LINE.search(line):
+            self._first_error = line
+        for path in self._known.missing_submodules:
+            if path and path in line:
+                self._keep(Explained("E-BUILD-SUBMODULE", (("file", path),)))
+        for pattern, explain in RULES:
+            if (match := pattern.search(line)) is not None:
+                for explained in explain(match):
+                    self._keep(self._in_context(explained))
+
+    def _in_context(self, explained: Explained) -> Explained:
+        if explained.code == "E-BUILD-PYTHON-MISSING" and self._about_build_tools:
+            return Explained("E-BUILD-PYTHON-TOOL-MISSING", explained.facts)
+        return explained
+
+    def _keep(self, explained: Explained) -> None:
+        if len(self._found) < EXPLANATIONS_MAX:
+            self._found.setdefault(explained)
+
+    def _of_limits(self, result: PhaseResult) -> Iterable[Finding]:
+        limits = self._known.component.limits
+        codes = {explained.code for explained in self._found}
+        rows = (
+            (result.oom_killed, "E-BUILD-OUT-OF-MEMORY", _size(limits.memory_bytes)),
+            ("E-BUILD-DISK-FULL" in codes, "E-BUILD-DISK-FULL", _size(limits.disk_bytes)),
+            (result.timed_out, "E-BUILD-TIME-LIMIT", f"{limits.seconds / 60:g} minutes"),
+            (result.output_flooded, "E-BUILD-OUTPUT-FLOOD", f"{OUTPUT_BYTES_MAX >> 20} MiB"),
+        )
+        hit = [(code, limit) for applies, code, limit in rows if applies]
+        if not hit and "E-BUILD-OUT-OF-MEMORY" in codes:
+            hit = [("E-BUILD-OUT-OF-MEMORY", _size(limits.memory_bytes))]
+        return [self._finding(code, {"phase": result.phase, "limit": lim}) for code, lim in hit]
+
+    def _of_lines(self) -> list[Finding]:
+        limits = ("E-BUILD-DISK-FULL", "E-BUILD-OUT-OF-MEMORY")
+        rows = [explained for explained in self._found if explained.code not in limits]
+        specific = [row for row in rows if row.code not in _GENERAL]
+        chosen = specific or rows[:1]
+        found = [
+            self._finding(row.code, dict(row.facts)) for row in chosen if row.code not in _OF_NAMES
+        ]
+        for code in _OF_NAMES:
+            names = [dict(row.facts)["name"] for row in chosen if row.code == code]
+            if names:
+                found.append(self._of_names(code, names))
+        if any(row.code.startswith("E-BUILD-PYTHON-") for row in chosen):
+            found += self._undeposited(chosen)
+        return found
+
+    def _of_names(self, code: str, names: list[str]) -> Finding:
+        if code == "E-BUILD-NETWORK":
+            known = [name for name in names if name != UNKNOWN_HOST]
+            return self._finding(code, {"hosts": listed(known or names)})
+        facts = {"names": listed(names)}
+        if code != "E-BUILD-NPM-MISSING":
+            facts["arguments"] = " ".join(shlex.quote(name) for name in dict.fromkeys(names))
+        return self._finding(code, facts)
+
+    def _undeposited(self, chosen: Iterable[Explained]) -> list[Finding]:
+        """Name what was declared and is in no store either: pip stops at the first one."""
+        said = {_normal(value) for row in chosen for name, value in row.facts if name == "name"}
+        rest = [name for name in self._known.component.undeposited if name not in said]
+        return [self._of_names("E-BUILD-PYTHON-MISSING", rest)] if said and rest else []
+
+    def _of_exit(self, result: PhaseResult) -> Finding:
+        line = (self._first_error or self._last_line or "no output").strip()
+        exit_code = "none" if result.exit_code is None else str(result.exit_code)
+        if result.phase == "test":
+            return self._finding("E-TEST-FAILED", {"exit_code": exit_code, "line": line})
+        facts = {"phase": result.phase, "exit_code": exit_code, "line": line}
+        return self._finding("E-BUILD-COMMAND-FAILED", facts)
+
+    def _finding(self, code: str, facts: dict[str, str]) -> Finding:
+        return Finding(code, facts, self._known.component.name)
+
+
+def _normal(requirement: str) -> str:
+    name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / (1 << 30):g} GiB"
