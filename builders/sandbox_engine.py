@@ -113,6 +113,11 @@ class Engine:
         return f"{self.facts.get('ID')}/{self.facts.get('KernelVersion')}/{self.settings.runtime}"
 
     @property
+    def cpus(self) -> float:
+        """How many processors the engine has; it refuses an order for more."""
+        return float(self.facts.get("NCPU") or 1)
+
+    @property
     def workspace_uid(self) -> int:
         """The uid that owns a workspace as the engine's host counts it."""
         return BUILD_UID + outer_uid_offset(self.facts)

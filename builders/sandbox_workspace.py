@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from docker.errors import NotFound
@@ -94,7 +95,7 @@ class Workspace:
             argv=argv,
             environment=environment,
             working_directory=working_directory,
-            limits=limits,
+            limits=replace(limits, cpus=min(limits.cpus, self._engine.cpus)),
             volume=self._volume,
             labels=self._labels,
             runtime=self._engine.settings.runtime,
