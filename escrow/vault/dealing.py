@@ -1,9 +1,8 @@
-"""Hold a ceremony and keep what it leaves; count it once the agents opened its canary."""
+"""Hold a ceremony and keep what it leaves; it counts once the agents opened its canary."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId
 from escrow.vault import records
 from escrow.vault.ceremony import CANARY_SECRET_BYTES, Deal, deal
-from escrow.vault.errors import CanaryClosed
 
 
 @dataclass(frozen=True)
@@ -56,25 +54,6 @@ def hold_ceremony(
     records.add(session, row)
     records.add(session, *_shares(row, holders, dealt))
     return row
-
-
-def accept_canary(
-    session: Session, agreement_id: AgreementId, epoch: int, secret: bytes, now: datetime
-) -> None:
-    """Let an epoch count: the agents' clients showed what its canary opens to; repeatable.
-
-    Raises:
-        CanaryClosed: not the newest epoch, or not its secret.
-    """
-    row = records.newest_epoch(session, agreement_id)
-    found = hashlib.sha256(secret).hexdigest()
-    if row is None or row.epoch != epoch or not hmac.compare_digest(found, row.canary_sha256):
-        raise CanaryClosed(
-            "This is not what the canary of the newest ceremony opens to.",
-            "Open the newest canary file with k agents' canary shares.",
-        )
-    if row.canary_opened_at is None:
-        records.mark_canary_opened(session, row, now)
 
 
 def _shares(

@@ -86,6 +86,8 @@ def _opened(
 ) -> Iterator[bytes]:
     """Yield what the staged chunks open to, then the tail that is not sealed yet."""
     nonce = staged.read(PAYLOAD_NONCE_BYTES)
+    if nonce not in (b"", record.payload_nonce):
+        raise _other_bytes()
     sealed_hash.update(nonce)
     opener = ChunkOpener(record.file_key, record.payload_nonce)
     opened = memoryview(bytearray(16 * CHUNK_BYTES))

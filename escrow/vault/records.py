@@ -28,6 +28,8 @@ class LaneRow(SQLModel, table=True):
     signature: bytes
     key_id: str = Field(max_length=128)
     sealed_identity: bytes | None = None
+    # The keyholder's entry that commits to the file keys, once the lasting headers are written.
+    headers_entry_sha256: str | None = Field(default=None, max_length=64)
     opened_at: datetime = Field(sa_type=UtcDateTime)
     closes_at: datetime = Field(sa_type=UtcDateTime, index=True)
     closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -166,6 +168,13 @@ def lanes_overdue(session: Session, now: datetime) -> Sequence[LaneRow]:
         .order_by(col(LaneRow.closes_at))
     )
     return session.exec(query).all()
+
+
+def note_headers_entry(session: Session, lane: LaneRow, entry_sha256: str) -> None:
+    """Note under which entry the lane's file keys were committed to."""
+    lane.headers_entry_sha256 = entry_sha256
+    session.add(lane)
+    session.flush()
 
 
 def mark_lane_closed(session: Session, lane: LaneRow, now: datetime) -> None:
