@@ -11,7 +11,7 @@ whole ledger was rolled back to an older state (the keyholder's own file shows t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from escrow.ground.database import Session
@@ -32,7 +32,7 @@ from escrow.ledger.errors import (
     RootWrong,
 )
 from escrow.ledger.leaves import parse_leaf
-from escrow.ledger.merkle import Frontier, leaf_hash
+from escrow.ledger.merkle import Frontier, leaf_hash, nodes_in
 from escrow.ledger.records import TreeRow
 from escrow.ledger.rows import StoredNode, StreamHead
 from escrow.ledger.verifying import TrustedLogKeys
@@ -134,7 +134,7 @@ def _walk_tree(session: Session, log_key: PublicKey, leaf_key: PublicKey | None)
             f"There are {frontier.size} leaves, but a checkpoint counts "
             f"{counted.tree_size if counted else 0}."
         )
-    if records.count_nodes(session) != _nodes_in(frontier.size):
+    if records.count_nodes(session) != nodes_in(frontier.size):
         raise NodeRewritten("There are more inner hashes than the tree has inner nodes.")
     return _Tree(frontier, newest, count)
 
@@ -183,11 +183,12 @@ def _check_root(checkpoint: Checkpoint, frontier: Frontier) -> None:
         raise RootWrong(f"The first {frontier.size} leaves do not give their checkpoint's root.")
 
 
-def _check_nodes(session: Session, first: int, size: int, nodes: Iterable[StoredNode]) -> None:
+def _check_nodes(session: Session, first: int, size: int, nodes: Sequence[StoredNode]) -> None:
     # 5. inner hashes
-    stored = records.nodes_completed_by(session, first, size)
-    for node in nodes:
-        if stored.get((node.level, node.position)) != node.hash:
+    place = nodes_in(first)
+    stored = records.node_hashes(session, place, nodes_in(size))
+    for at, node in enumerate(nodes, start=place):
+        if stored.get(at) != node.hash:
             raise NodeRewritten(
                 f"The hash at level {node.level}, position {node.position} is not what its "
                 "children give."
@@ -207,8 +208,3 @@ def _walk_streams(session: Session, roles: Mapping[str, PublicKey]) -> tuple[int
         before = row.as_head
         entries += 1
     return entries, streams
-
-
-def _nodes_in(size: int) -> int:
-    """Return how many whole inner subtrees a tree of this size has."""
-    return size - size.bit_count()

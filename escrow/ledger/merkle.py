@@ -96,6 +96,24 @@ def whole_subtrees(start: int, end: int) -> list[tuple[int, int]]:
     return found
 
 
+def nodes_in(size: int) -> int:
+    """Return how many whole inner subtrees a tree of this size has."""
+    return size - size.bit_count()
+
+
+def node_place(level: int, position: int) -> int:
+    """Return the place of a whole inner subtree in the order in which a growing tree makes them.
+
+    Places are dense from 0, so the leaves a…b-1 make exactly nodes_in(a)…nodes_in(b)-1.
+
+    Args:
+        level: ≥ 1.
+        position: in its level.
+    """
+    last_leaf = ((position + 1) << level) - 1
+    return nodes_in(last_leaf) + level - 1
+
+
 def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
     """Return the leaf ranges whose hashes prove a leaf in a tree, lowest first (PATH).
 

@@ -8,6 +8,7 @@ the file in hand, the hashes and the keyholder's own checkpoint show.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from escrow.ground.database import UtcDateTime
 from escrow.ground.digests import Sha256Hex
 from escrow.ledger.errors import StreamBusy
 from escrow.ledger.events import Event, Stream
-from escrow.ledger.merkle import leaf_hash
+from escrow.ledger.leaves import LEAF_BYTES
+from escrow.ledger.merkle import leaf_hash, node_place
 from escrow.ledger.rows import StoredEntry, StoredLeaf, StoredNode, StreamHead
 
 # SQLite's own row number must be INTEGER; PostgreSQL's would end at two thousand million there.
@@ -47,7 +49,8 @@ class EntryRow(SQLModel, table=True):
     )
 
     number: int | None = Field(default=None, sa_column=sa.Column(_Number, primary_key=True))
-    entry_sha256: str = Field(max_length=64, unique=True)
+    # Not indexed: the leaf, made later and in batches, finds an entry by its digest.
+    entry_sha256: str = Field(max_length=64)
     stream_kind: str = Field(max_length=16)
     stream_id: str = Field(max_length=80)
     stream_sequence: int = Field(sa_type=sa.BigInteger)
@@ -67,17 +70,15 @@ class LeafRow(SQLModel, table=True):
             _Number, sa.ForeignKey("ledger_entry.number"), nullable=False, unique=True
         )
     )
-    leaf: bytes
+    leaf: bytes = Field(sa_column=sa.Column(sa.LargeBinary, nullable=False, unique=True))
 
 
 class NodeRow(SQLModel, table=True):
-    """The hash of a whole subtree of 2^level leaves, level ≥ 1; it never changes."""
+    """The hash of a whole inner subtree, by the order of completion; it never changes."""
 
     __tablename__ = "ledger_node"
-    __table_args__ = {"sqlite_with_rowid": False}
 
-    level: int = Field(primary_key=True)
-    position: int = Field(sa_column=sa.Column(_Number, primary_key=True, autoincrement=False))
+    place: int = Field(sa_column=sa.Column(_Number, primary_key=True, autoincrement=False))
     hash: bytes
 
 
@@ -97,12 +98,15 @@ _TABLES = (EntryRow, LeafRow, NodeRow, CheckpointRow)
 _KEYS: dict[str, tuple[str, ...]] = {
     "ledger_entry": (
         "number = NEW.number",
-        "entry_sha256 = NEW.entry_sha256",
         "(stream_kind = NEW.stream_kind AND stream_id = NEW.stream_id"
         " AND stream_sequence = NEW.stream_sequence)",
     ),
-    "ledger_leaf": ("leaf_index = NEW.leaf_index", "entry_number = NEW.entry_number"),
-    "ledger_node": ("(level = NEW.level AND position = NEW.position)",),
+    "ledger_leaf": (
+        "leaf_index = NEW.leaf_index",
+        "entry_number = NEW.entry_number",
+        "leaf = NEW.leaf",
+    ),
+    "ledger_node": ("place = NEW.place",),
     "ledger_checkpoint": ("tree_size = NEW.tree_size",),
 }
 
@@ -239,7 +243,10 @@ def insert_leaves(
     connection = session.connection()
     connection.execute(sa.insert(_LEAF), [vars(one) for one in leaves])
     if nodes:
-        connection.execute(sa.insert(_NODE), [vars(one) for one in nodes])
+        connection.execute(
+            sa.insert(_NODE),
+            [{"place": node_place(one.level, one.position), "hash": one.hash} for one in nodes],
+        )
 
 
 def insert_checkpoint(session: Session, tree_size: int, note: str, signed_at: datetime) -> None:
@@ -278,11 +285,19 @@ def all_checkpoints(session: Session) -> Iterator[tuple[int, str]]:
 
 
 def leaf_of(session: Session, entry_sha256: str) -> tuple[bytes, StoredLeaf] | None:
-    """Return an entry's bytes and its leaf, None when there is no such entry or leaf."""
+    """Return an entry's bytes and its leaf, None when there is no such entry or leaf.
+
+    A leaf begins with its checksum, so the index over leaves is one over entries' digests.
+    """
+    try:
+        checksum = hashlib.sha256(bytes.fromhex(entry_sha256)).digest()
+    except ValueError:
+        return None
     statement = (
         sa.select(_ENTRY.c.entry, _LEAF.c.leaf_index, _LEAF.c.entry_number, _LEAF.c.leaf)
-        .join_from(_ENTRY, _LEAF, _LEAF.c.entry_number == _ENTRY.c.number)
-        .where(_ENTRY.c.entry_sha256 == entry_sha256)
+        .join_from(_LEAF, _ENTRY, _LEAF.c.entry_number == _ENTRY.c.number)
+        .where(_LEAF.c.leaf >= checksum, _LEAF.c.leaf < checksum + b"\xff" * LEAF_BYTES)
+        .limit(1)
     )
     row = session.connection().execute(statement).first()
     return None if row is None else (row[0], StoredLeaf(row[1], row[2], row[3]))
@@ -303,24 +318,17 @@ def subtree_hashes(
             sa.select(_LEAF.c.leaf_index, _LEAF.c.leaf).where(_LEAF.c.leaf_index.in_(leaves))
         )
     }
-    inner = [place for place in places if place[0] > 0]
-    statement = sa.select(_NODE.c.level, _NODE.c.position, _NODE.c.hash).where(
-        sa.tuple_(_NODE.c.level, _NODE.c.position).in_(inner)
+    inner = {node_place(*place): place for place in places if place[0] > 0}
+    statement = sa.select(_NODE.c.place, _NODE.c.hash).where(_NODE.c.place.in_(list(inner)))
+    return found | {inner[row[0]]: row[1] for row in connection.execute(statement)}
+
+
+def node_hashes(session: Session, first_place: int, end_place: int) -> dict[int, bytes]:
+    """Return the stored inner hashes from a place on to before another, by place."""
+    statement = sa.select(_NODE.c.place, _NODE.c.hash).where(
+        _NODE.c.place >= first_place, _NODE.c.place < end_place
     )
-    return found | {(row[0], row[1]): row[2] for row in connection.execute(statement)}
-
-
-def nodes_completed_by(session: Session, first: int, size: int) -> dict[tuple[int, int], bytes]:
-    """Return the inner hashes that the leaves first…size-1 completed, by (level, position)."""
-    found = {}
-    for level in range(1, size.bit_length()):
-        statement = sa.select(_NODE.c.position, _NODE.c.hash).where(
-            _NODE.c.level == level,
-            _NODE.c.position.between(first >> level, (size >> level) - 1),
-        )
-        for row in session.connection().execute(statement):
-            found[level, row[0]] = row[1]
-    return found
+    return {row[0]: row[1] for row in session.connection().execute(statement)}
 
 
 class TreeRow(NamedTuple):

@@ -103,16 +103,16 @@ def _digest(world: LedgerWorld, sequence: int) -> str:
             "Leaf 2",
         ),
         (
-            "UPDATE ledger_node SET hash = zeroblob(32) WHERE position = 1 AND level = 1",
+            "UPDATE ledger_node SET hash = zeroblob(32) WHERE place = 1",
             NodeRewritten,
             "level 1, position 1",
         ),
         (
-            "DELETE FROM ledger_node WHERE position = 1 AND level = 1",
+            "DELETE FROM ledger_node WHERE place = 1",
             NodeRewritten,
             "level 1, position 1",
         ),
-        ("INSERT INTO ledger_node VALUES (1, 4, zeroblob(32))", NodeRewritten, "more inner"),
+        ("INSERT INTO ledger_node VALUES (7, zeroblob(32))", NodeRewritten, "more inner"),
         (
             "UPDATE ledger_checkpoint SET note = 'x' WHERE tree_size = 5",
             CheckpointForged,

@@ -122,7 +122,7 @@ def test_leaves_slipped_in_behind_the_checkpoint_are_refused(world: LedgerWorld)
 
 def test_rewritten_inner_hashes_are_never_built_upon(world: LedgerWorld) -> None:
     world.grow(6)
-    world.tamper("UPDATE ledger_node SET hash = ? WHERE level = 2", bytes(32))
+    world.tamper("UPDATE ledger_node SET hash = ? WHERE place = 2", bytes(32))
     world.append()
     with pytest.raises(NodeRewritten, match="do not give the root"):
         world.sequence()
@@ -130,7 +130,7 @@ def test_rewritten_inner_hashes_are_never_built_upon(world: LedgerWorld) -> None
 
 def test_missing_inner_hashes_are_never_built_upon(world: LedgerWorld) -> None:
     world.grow(6)
-    world.tamper("DELETE FROM ledger_node WHERE level = 2")
+    world.tamper("DELETE FROM ledger_node WHERE place = 2")
     world.append()
     with pytest.raises(NodeRewritten, match="missing"):
         world.sequence()

@@ -16,6 +16,8 @@ from escrow.ledger.merkle import (
     hash_ranges,
     inclusion_ranges,
     leaf_hash,
+    node_place,
+    nodes_in,
     root_of,
     whole_subtrees,
 )
@@ -57,10 +59,14 @@ def test_the_empty_root() -> None:
 
 def test_roots_grow_leaf_by_leaf() -> None:
     frontier = Frontier()
+    places = 0
     for size, leaf in enumerate(LEAVES, start=1):
         for node in frontier.append(leaf_hash(leaf)):
             assert node.hash == hash_of(node.level, node.position)
+            assert node_place(node.level, node.position) == places
+            places += 1
         assert frontier.root() == ROOTS[size]
+        assert nodes_in(size) == places
 
 
 @pytest.mark.parametrize("size", range(1, LARGEST + 1))
