@@ -68,6 +68,45 @@ class _Ending:
         return True
 
 
+class _Waiter(threading.Thread):
+    """Waits for a container's end, which the timer brings at the latest."""
+
+    def __init__(self, engine: Engine, container: str, seconds: float) -> None:
+        super().__init__(name="container-end", daemon=True)
+        self._engine = engine
+        self._container = container
+        self._patience_seconds = int(seconds) + BURIAL_SECONDS_MAX
+        self._over = threading.Event()
+        self._exit_code: int | None = None
+
+    def is_over(self) -> bool:
+        """Whether the container has ended, or nobody can say any more."""
+        return self._over.is_set()
+
+    def run(self) -> None:
+        """Wait; a broken engine leaves no exit code."""
+        try:
+            with contextlib.suppress(*ENGINE_FAILURES):
+                ended = self._engine.api.wait(self._container, timeout=self._patience_seconds)
+                self._exit_code = None if ended.get("Error") else int(ended["StatusCode"])
+        finally:
+            self._over.set()
+
+    def exit_code(self) -> int:
+        """Return the exit code, once there is one.
+
+        Raises:
+            EngineUnavailable: the engine lost the container.
+        """
+        self._over.wait()
+        if self._exit_code is None:
+            raise EngineUnavailable(
+                "The container engine lost a container that it was running.",
+                "The same trial build may succeed later; look at the engine's own log.",
+            )
+        return self._exit_code
+
+
 def run_phase(
     engine: Engine,
     order: ContainerOrder,
@@ -104,15 +143,17 @@ def _run_created(
     reader = OutputReader(heard, output.limit_bytes, output.on_output, ending.stop)
     reader.start()
     timer = threading.Timer(order.limits.seconds, ending.out_of_time)
+    waiter = _Waiter(engine, container, order.limits.seconds)
     try:
         with engine.answering():
             engine.api.start(container)
         started = time.monotonic()
         timer.start()
+        waiter.start()
         if told is not None and stdin is not None:
             # In the caller's own thread, so that what he reads from stays in one thread.
-            told.send(stdin)
-        exit_code = _wait(engine, container, order.limits.seconds)
+            told.send(stdin, waiter.is_over)
+        exit_code = waiter.exit_code()
         wall_seconds = time.monotonic() - started
         timer.cancel()
         reader.join(BURIAL_SECONDS_MAX)
@@ -136,18 +177,6 @@ def _run_created(
         stdout=reader.kept("stdout"),
         stderr=reader.kept("stderr"),
     )
-
-
-def _wait(engine: Engine, container: str, seconds: float) -> int:
-    """Wait for the end, which the timer brings at the latest, and return the exit code."""
-    with engine.answering():
-        ended = engine.api.wait(container, timeout=int(seconds) + BURIAL_SECONDS_MAX)
-    if ended.get("Error"):
-        raise EngineUnavailable(
-            "The container engine lost a container that it was running.",
-            "The same trial build may succeed later; look at the engine's own log.",
-        )
-    return int(ended["StatusCode"])
 
 
 def _was_oom_killed(engine: Engine, container: str) -> bool:

@@ -25,6 +25,9 @@ _STREAM_NAMES = {1: "stdout", 2: "stderr"}
 # One read; pieces of the engine are at most this long.
 _READ_BYTES = 65536
 
+# How long a container that has ended may go unnoticed by whoever feeds it.
+STDIN_PATIENCE_SECONDS = 0.2
+
 
 class Attachment:
     """One connection to the streams of a container, created and not yet started."""
@@ -34,8 +37,9 @@ class Attachment:
         self._held: Any = api.attach_socket(container, params={**wanted, "stream": 1})
         # Plain transports hand out a wrapper around the socket, TLS the socket itself.
         self._socket: socket.socket = getattr(self._held, "_sock", self._held)
-        # A build may be silent for an hour; its own time limit ends it, not this connection.
-        self._socket.settimeout(None)
+        # A build may be silent for an hour: its own time limit ends it, not this connection. What
+        # we send is another matter: see send().
+        self._socket.settimeout(STDIN_PATIENCE_SECONDS if stdin else None)
 
     def frames(self) -> Iterator[tuple[str, bytes]]:
         """Yield (stream, bytes) until the container has ended or the connection is closed.
@@ -66,18 +70,28 @@ class Attachment:
         except OSError:
             return b""
 
-    def send(self, chunks: Iterable[bytes]) -> None:
+    def send(self, chunks: Iterable[bytes], is_over: Callable[[], bool]) -> None:
         """Send chunks to standard input, as fast as they are taken, then end it.
 
-        A container that ends without reading everything is no error: its result tells.
-        Errors of ``chunks`` itself pass through.
+        A container that ends without reading everything is no error: its result tells. The engine
+        does not close the connection of one that has ended, so whether it is over is asked again
+        and again while nothing is taken. Errors of ``chunks`` itself pass through.
         """
         for chunk in chunks:
-            try:
-                self._socket.sendall(chunk)
-            except OSError:
+            if not self._send_one(memoryview(chunk), is_over):
                 break
         self.close()
+
+    def _send_one(self, rest: memoryview, is_over: Callable[[], bool]) -> bool:
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except TimeoutError:
+                if is_over():
+                    return False
+            except OSError:
+                return False
+        return not is_over()
 
     def close(self) -> None:
         """Close the connection; whoever waits on it is woken."""
