@@ -97,7 +97,8 @@ def issue_token(here: Stage, admin: dict[str, str], role: str) -> str:
     organisation, name = _PEOPLE[role]
     kind = role.partition("_")[0]
     person = ("--name", name, "--email", f"{role}@{organisation}.example", "--role", kind)
-    member = here.ask(admin, "admin", "member", organisation, *person)["id"]
+    own = ("--signing-key", public(here, role)["signing_key"])
+    member = here.ask(admin, "admin", "member", organisation, *person, *own)["id"]
     issued = here.ask(
         admin, "admin", "token", organisation, "--role", kind, "--member", str(member)
     )

@@ -123,7 +123,8 @@ def _make_user(name: str) -> pwd.struct_passwd:
 
 def lay_out(home: Home, keyholder: ProcessUser | None) -> None:
     """Make the folders with their owners and modes; safe to run again."""
-    home.root.mkdir(parents=True, exist_ok=True, mode=0o755)
+    home.root.mkdir(parents=True, exist_ok=True)
+    home.root.chmod(0o755)
     for folder, mode in (
         (home.database_folder, 0o2770),
         (home.blobs, 0o700),

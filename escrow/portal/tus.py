@@ -33,6 +33,7 @@ from escrow.deposits.errors import (
     UploadMalformed,
     UploadTooLarge,
     UploadUnknown,
+    UploadWrongType,
 )
 from escrow.deposits.intake import PartDescription
 from escrow.deposits.uploads import (
@@ -88,6 +89,7 @@ _STATUSES: Mapping[type[EscrowError], int] = {
     ChecksumWrong: 460,
     ChecksumUnknown: 400,
     UploadMalformed: 400,
+    UploadWrongType: 415,
 }
 
 _log = logging.getLogger("escrow.portal.tus")
@@ -219,7 +221,7 @@ class TusApp:
 
     async def _patch(self, request: _Request, upload_id: UploadId) -> None:
         if request.headers.get("content-type") != PIECE_MEDIA_TYPE:
-            raise UploadMalformed(
+            raise UploadWrongType(
                 "A piece of an upload has another content type.", f"Send {PIECE_MEDIA_TYPE}."
             )
         offset, announced = _number(request, "upload-offset"), request.headers.get("content-length")

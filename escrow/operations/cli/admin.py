@@ -47,8 +47,9 @@ def images() -> None:
     Example: escrow admin images
     """
     from escrow.operations.images import make_images
+    from escrow.operations.settings_source import settings
 
-    give({"images": make_images(say)}, "Builder images are ready.")
+    give({"images": make_images(settings(), say)}, "Builder images are ready.")
 
 
 @app.command("claim")

@@ -86,7 +86,7 @@ def open_canary(agreement: AgreementArgument, identity: IdentityOption, key: Key
     for item in sent["items"]:
         contributed = open_canary_share(base64.b64decode(item["file"]), opener)
         shares[contributed.index] = contributed.canary_share
-    secret = combine_canary(list(shares.values()), base64.b64decode(dealt["canary_file"]))
+    secret = combine_canary(list(shares.values()), base64.b64decode(str(dealt["canary_file"])))
     subject: dict[str, object] = {
         "agreement_id": agreement,
         "epoch": dealt["epoch"],

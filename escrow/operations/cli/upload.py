@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urljoin
 
 import httpx
 from rich.progress import (
@@ -68,7 +69,8 @@ def _create(deposit: str, material: Material, length: int) -> str:
     with remote.connection() as client:
         answer = client.post(f"/deposits/{deposit}/uploads", headers=headers)
     remote.check_answer(answer)
-    return str(answer.headers["Location"])
+    # Absolute or not (RFC 9110, section 10.2.2): it is taken relative to where it was asked.
+    return urljoin(str(answer.request.url), answer.headers["Location"])
 
 
 def _offset(location: str) -> int:

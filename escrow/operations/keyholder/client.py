@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from escrow.ground.identifiers import AgreementId, DepositId, DocumentId, ProductId
@@ -27,19 +28,24 @@ class SocketKeyholder:
         self._socket = socket_path
         self._key = key
 
-    def wait_until_up(self) -> None:
-        """Return once the keyholder answers.
+    @staticmethod
+    def wait_until_up(socket_path: Path, ended: Callable[[], int | None]) -> None:
+        """Return once a keyholder answers.
+
+        Args:
+            socket_path: its socket.
+            ended: returns its exit code once its process has ended.
 
         Raises:
-            KeyholderOut: it does not in :data:`START_TIMEOUT_SECONDS`.
+            KeyholderOut: it ended, or does not answer in :data:`START_TIMEOUT_SECONDS`.
         """
         until = time.monotonic() + START_TIMEOUT_SECONDS
         while True:
             try:
-                call(self._socket, "ping", {})
+                call(socket_path, "ping", {})
                 return
             except KeyholderOut:
-                if time.monotonic() > until:
+                if ended() is not None or time.monotonic() > until:
                     raise
                 time.sleep(0.05)
 

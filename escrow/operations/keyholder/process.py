@@ -11,15 +11,20 @@ import logging
 import os
 import signal
 import threading
+import warnings
 from pathlib import Path
 
 from escrow.ground.clock import SystemClock
 from escrow.ground.database import Database
 from escrow.ground.settings import Settings
 from escrow.operations.home import Home, drop_privileges, own_user
-from escrow.operations.keyholder.custody import Custody
+from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.disk import OwnDisk, Pinned
+from escrow.operations.keyholder.documents import Documents
+from escrow.operations.keyholder.grounds import Grounds, grounds_of
+from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.wire import KeyholderServer, Verb
+from escrow.vault.keys import FileKeyManager, InsecureKeyManager, KeyManager
 
 # Lanes that no verdict closed are closed by the clock; looking every ten minutes is often enough
 # for a limit of days.
@@ -43,11 +48,13 @@ def run_keyholder(settings: Settings) -> None:
         _log.warning("the keyholder shares the service's user: start as root to separate them")
     database = Database(settings.database_url)
     disk = OwnDisk(home.keyholder)
-    custody = Custody(database, disk, pinned, settings, SystemClock())
+    grounds = grounds_of(database, disk, pinned, key_manager_of(settings, disk), SystemClock())
+    lanes = Lanes(grounds)
     _publish(home.keyholder_public, disk)
-    server = KeyholderServer(home.socket, verbs_of(custody), frozenset({0, starter, os.geteuid()}))
+    verbs = verbs_of(grounds, lanes)
+    server = KeyholderServer(home.socket, verbs, frozenset({0, starter, os.geteuid()}))
     _stop_on_signals(server, parent)
-    _sweep_lanes(custody)
+    _sweep_lanes(lanes)
     try:
         server.serve_forever(poll_interval=0.2)
     finally:
@@ -56,19 +63,33 @@ def run_keyholder(settings: Settings) -> None:
         database.close()
 
 
-def verbs_of(custody: Custody) -> dict[str, Verb]:
+def verbs_of(grounds: Grounds, lanes: Lanes) -> dict[str, Verb]:
     """Return what can be asked of the keyholder: names, and nothing that opens without a log."""
+    documents = Documents(grounds)
     return {
         "ping": lambda: "here",
-        "open-lane": custody.open_lane,
-        "seal-lasting-headers": custody.seal_lasting_headers,
-        "sequence": custody.sequence,
-        "open-for-verification": custody.open_for_verification,
-        "close-lane": custody.close_lane,
-        "documents-recipient": custody.documents_recipient,
-        "open-document": custody.open_document,
-        "hold-ceremony": custody.hold_ceremony,
+        "open-lane": lanes.open_lane,
+        "seal-lasting-headers": lanes.seal_lasting_headers,
+        "sequence": grounds.sequence,
+        "open-for-verification": lanes.open_for_verification,
+        "close-lane": lanes.close_lane,
+        "documents-recipient": documents.documents_recipient,
+        "open-document": documents.open_document,
+        "hold-ceremony": Ceremonies(grounds).hold_ceremony,
     }
+
+
+def key_manager_of(settings: Settings, disk: OwnDisk) -> KeyManager:
+    """Return the key manager that the settings name; there is one kind yet.
+
+    Raises:
+        KeyManagerNotNamed: none is named where one has to be.
+    """
+    settings.check_safe()
+    with warnings.catch_warnings():
+        # Named explicitly, or outside production: the service has said so at its start.
+        warnings.simplefilter("ignore", InsecureKeyManager)
+        return FileKeyManager(disk.key_manager)
 
 
 def _load_before_dropping(settings: Settings) -> None:
@@ -112,11 +133,11 @@ def _stop_on_signals(server: KeyholderServer, parent: int) -> None:
     threading.Thread(target=watch_parent, name="watch-parent", daemon=True).start()
 
 
-def _sweep_lanes(custody: Custody) -> None:
+def _sweep_lanes(lanes: Lanes) -> None:
     def sweep() -> None:
         while True:
             try:
-                custody.close_overdue_lanes()
+                lanes.close_overdue()
             except Exception:
                 # A worker loop: a database that is away for a while must not end the sweeping.
                 _log.exception("overdue lanes could not be closed; trying again later")

@@ -1,0 +1,209 @@
+"""Setting an installation up: folders, users, keys, tables, the trust root; safe to run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from escrow.evidence.trustroot import TrustRoot
+from escrow.ground.clock import SystemClock
+from escrow.ground.database import Database
+from escrow.ground.errors import Tampered
+from escrow.ground.settings import Settings
+from escrow.ground.signatures import PublicKey, SigningKey
+from escrow.ledger.appending import Scribe
+from escrow.ledger.fsck import check_ledger
+from escrow.operations.home import Home, ProcessUser, lay_out, own_user
+from escrow.operations.keyholder.client import SocketKeyholder
+from escrow.operations.keyholder.disk import Pinned
+from escrow.operations.tables import upgrade
+from escrow.parties import bootstrap
+from escrow.vault import age
+
+# The name that stands in the trust root; an agency's own name is a later setting.
+SERVICE_NAME = "escrow"
+
+PORTAL: Final = "portal"
+WORKER: Final = "worker"
+
+# A keyholder that was told to stop finishes the call at hand, one write transaction.
+STOP_SECONDS = 20.0
+
+
+class OtherKeyholder(Tampered):
+    """The keyholder's public keys are not those that the trust root has."""
+
+    code = "installation.other-keyholder"
+
+
+@dataclass(frozen=True)
+class ServiceKeys:
+    """The service's own keys: none of them opens a stored deposit."""
+
+    portal: SigningKey
+    worker: SigningKey
+    worker_identity: age.X25519Identity | age.HybridIdentity
+
+
+@dataclass(frozen=True)
+class Initialised:
+    """What set-up tells the administrator."""
+
+    home: Path
+    fingerprint: str
+    one_time_token: str | None
+
+
+def initialise(settings: Settings, *, new_token: bool) -> Initialised:
+    """Set the installation up and return the one-time token, when there is one to give.
+
+    Raises:
+        KeyManagerNotNamed: production, and nobody named where keys lie.
+    """
+    home = prepare(settings)
+    if home.trust_root.exists() and not new_token:
+        root = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
+        return Initialised(home.root, root.fingerprint(), None)
+    with running_keyholder(settings, home) as root:
+        database = Database(settings.database_url)
+        try:
+            keys = service_keys(home)
+            scribe = Scribe(PORTAL, keys.portal, SystemClock())
+            with database.writing() as session:
+                token = bootstrap.begin(
+                    session, scribe, settings.env, SystemClock().now(), again=new_token
+                )
+        finally:
+            database.close()
+    return Initialised(home.root, root.fingerprint(), token)
+
+
+def prepare(settings: Settings) -> Home:
+    """Make folders, users, the service's keys and the tables, whatever of it is missing."""
+    settings.check_safe()
+    os.umask(0o007)
+    home = Home(settings.home)
+    user = own_user(settings.keyholder_user)
+    lay_out(home, user)
+    keys = service_keys(home)
+    if not home.pinned.exists():
+        roles = {PORTAL: keys.portal.public, WORKER: keys.worker.public}
+        pinned = Pinned(str(keys.worker_identity.recipient), roles)
+        home.pinned.write_text(pinned.to_json(), encoding="utf-8")
+        home.pinned.chmod(0o644)
+    _share_database(settings, user)
+    database = Database(settings.database_url)
+    try:
+        upgrade(database)
+    finally:
+        database.close()
+    return home
+
+
+def service_keys(home: Home) -> ServiceKeys:
+    """Return the service's keys, made on first use."""
+    for name in (PORTAL, WORKER):
+        path = home.service / f"{name}.pem"
+        if not path.exists():
+            SigningKey.generate().write(path, None)
+    identity = home.service / "worker.age"
+    if not identity.exists():
+        age.write_identity_file(identity, age.new_hybrid_identity(), None)
+    return ServiceKeys(
+        SigningKey.read(home.service / "portal.pem", None),
+        SigningKey.read(home.service / "worker.pem", None),
+        age.read_identity_file(identity, None),
+    )
+
+
+@contextmanager
+def running_keyholder(settings: Settings, home: Home) -> Iterator[TrustRoot]:
+    """Run the keyholder beside us and give the trust root that it was checked against."""
+    home.socket.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "escrow.operations.cli", "keyholder"]
+    # The process reads the same settings from the same environment; nothing secret is in it.
+    process = subprocess.Popen(command)
+    try:
+        SocketKeyholder.wait_until_up(home.socket, process.poll)
+        yield pin_keyholder(settings, home)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def pin_keyholder(settings: Settings, home: Home) -> TrustRoot:
+    """Return the trust root, made at the first start and compared at every later one.
+
+    Raises:
+        OtherKeyholder: another keyholder answers than the one that was pinned.
+    """
+    public = json.loads(home.keyholder_public.read_text(encoding="utf-8"))
+    keys = service_keys(home)
+    seen = TrustRoot(
+        service=SERVICE_NAME,
+        environment=settings.env,
+        log=PublicKey.parse(public["log"]),
+        leaf=PublicKey.parse(public["leaf"]),
+        roles={
+            PORTAL: keys.portal.public,
+            WORKER: keys.worker.public,
+            "keyholder": PublicKey.parse(public["keyholder"]),
+        },
+    )
+    if not home.trust_root.exists():
+        home.trust_root.write_text(seen.to_json(), encoding="utf-8")
+        home.trust_root.chmod(0o644)
+        return seen
+    pinned = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
+    if pinned != seen:
+        raise OtherKeyholder(
+            "The keys or the environment are not those of this installation's trust root.",
+            "Start with the settings that it was set up with; if they are the same, somebody "
+            "exchanged a key: do not go on, compare fingerprints with a party.",
+        )
+    return pinned
+
+
+def verify_ledger(settings: Settings) -> dict[str, object]:
+    """Check the whole ledger and return its figures.
+
+    Raises:
+        LedgerBroken: it does not hold; the concrete error names the row.
+    """
+    home = Home(settings.home)
+    root = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
+    database = Database(settings.database_url)
+    try:
+        with database.reading() as session:
+            summary = check_ledger(session, root.ledger_keys)
+    finally:
+        database.close()
+    return {
+        "entries": summary.entries,
+        "leaves": summary.leaves,
+        "root": summary.root_hex,
+        "fingerprint": root.fingerprint(),
+    }
+
+
+def _share_database(settings: Settings, user: ProcessUser | None) -> None:
+    """Let the keyholder's user write the SQLite file; its companions take over mode and group."""
+    if not settings.database_url.startswith("sqlite"):
+        return
+    path = Path(settings.database_url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o660)
+    path.chmod(0o660)
+    if user is not None:
+        os.chown(path, -1, user.gid)

@@ -1,0 +1,52 @@
+"""Ceremonies: the keyholder deals an agreement's sealing key to its agents, and forgets it."""
+
+from __future__ import annotations
+
+from escrow.ground.digests import sha256_hex
+from escrow.ground.identifiers import AgreementId
+from escrow.ledger.events import NewEvent, Stream
+from escrow.operations.keyholder.disk import KEYHOLDER
+from escrow.operations.keyholder.grounds import Grounds
+from escrow.register.ceremony import key_setup_of
+from escrow.register.reading import read_version
+from escrow.register.status import is_dealt_for
+from escrow.vault import records
+from escrow.vault.dealing import ShareHolder, hold_ceremony
+
+DEALT = "vault:epoch:dealt"
+
+
+class Ceremonies:
+    """The keyholder's dealings with agents' shares."""
+
+    def __init__(self, grounds: Grounds) -> None:
+        self._on = grounds
+
+    def hold_ceremony(self, agreement_id: str) -> None:
+        """Deal a new epoch; one that waits for these agents' canary is left as it is."""
+        on, identifier = self._on, AgreementId(agreement_id)
+        with on.database.writing() as session:
+            terms, version = read_version(session, identifier)
+            setup = key_setup_of(session, identifier)
+            if setup is not None and not setup.opened_by and is_dealt_for(setup, terms):
+                return
+            holders = [
+                ShareHolder(agent.signing_key, agent.share_recipient) for agent in terms.agents
+            ]
+            epoch = hold_ceremony(
+                session, identifier, version, terms.sealing.k, holders, on.clock.now()
+            )
+            shares = records.shares_of(session, identifier, epoch.epoch)
+            data = {
+                "version": version,
+                "epoch": epoch.epoch,
+                "k": epoch.k,
+                "n": epoch.n,
+                "recipient_sha256": sha256_hex(epoch.recipient.encode()),
+                "share_files_sha256": [sha256_hex(share.share_file) for share in shares],
+                "liveness_keys": [share.liveness_key for share in shares],
+                "canary_sha256": epoch.canary_sha256,
+            }
+            event = NewEvent(Stream("agreement", agreement_id), DEALT, KEYHOLDER, data)
+            on.scribe.append(session, event)
+        on.sequence()

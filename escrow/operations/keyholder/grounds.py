@@ -1,0 +1,80 @@
+"""What every act of the keyholder stands on: its keys, the ledger, and who may be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from escrow.ground.clock import Clock
+from escrow.ground.database import Database, Session
+from escrow.ground.errors import NotFound, Tampered
+from escrow.ground.signatures import SigningKey
+from escrow.ledger.appending import Scribe
+from escrow.ledger.events import Event
+from escrow.ledger.proofs import TrustedLogKeys, proof_of, verify_proof
+from escrow.ledger.sequencing import Sequencer
+from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
+from escrow.vault.keys import KeyManager
+
+
+class NotInLedger(Tampered):
+    """A row asks for something that no sequenced entry of a pinned role bears out."""
+
+    code = "keyholder.not-in-ledger"
+
+
+class NoSuchThing(NotFound):
+    """The keyholder was asked about something that does not exist."""
+
+    code = "keyholder.no-such-thing"
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """The keyholder's possessions, shared by its rooms."""
+
+    database: Database
+    keys: KeyManager
+    role_key: SigningKey
+    scribe: Scribe
+    sequencer: Sequencer
+    trusted: TrustedLogKeys
+    worker_recipient: str
+    clock: Clock
+
+    def sequence(self) -> None:
+        """Take every waiting entry into the tree and sign a checkpoint."""
+        with self.database.writing() as session:
+            self.sequencer.sequence(session)
+
+    def proven_event(
+        self, session: Session, entry_sha256: str | None, event_type: str, role: str
+    ) -> Event:
+        """Return an event that stands in the signed tree and was written by the expected role.
+
+        Raises:
+            NotInLedger: there is none of this name, type and role.
+            ProofFails: the stored proof does not hold.
+        """
+        proof = proof_of(session, entry_sha256) if entry_sha256 else None
+        event = verify_proof(proof, self.trusted).event if proof else None
+        if event is None or (event.type, event.role) != (event_type, role):
+            raise NotInLedger(
+                f"The ledger bears out no {event_type} by the {role}.",
+                "Nothing was opened; the operator has to compare database and ledger.",
+            )
+        return event
+
+
+def grounds_of(
+    database: Database, disk: OwnDisk, pinned: Pinned, keys: KeyManager, clock: Clock
+) -> Grounds:
+    """Return the keyholder's possessions, its own role added to those it believes."""
+    roles = {**pinned.roles, KEYHOLDER: disk.role_key.public}
+    trusted = TrustedLogKeys(disk.log_key.public, disk.leaf_key.public, roles)
+    sequencer = Sequencer(
+        disk.leaf_key, disk.log_key, clock, last_checkpoint=disk.last_checkpoint, roles=roles
+    )
+    scribe = Scribe(KEYHOLDER, disk.role_key, clock)
+    return Grounds(
+        database, keys, disk.role_key, scribe, sequencer, trusted, pinned.worker_recipient, clock
+    )

@@ -1,0 +1,226 @@
+"""Lanes, lasting headers, openings: what the keyholder does for a deposit until its verdict.
+
+It holds a job for a hint. Before it writes a header or opens one it looks for the portal's entry
+in the signed tree and compares the stored parts with what that entry says of them; before it gives
+out a key it compares the commitments with those of its own entry.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from escrow.deposits import records as deposits
+from escrow.ground.database import Session
+from escrow.ground.digests import Sha256Hex, sha256_hex
+from escrow.ground.identifiers import DepositId, PartId, ProductId
+from escrow.ledger.appending import Entry
+from escrow.ledger.events import NewEvent, Stream
+from escrow.operations.keyholder.disk import KEYHOLDER
+from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
+from escrow.register.inforce import agreements_in_force
+from escrow.vault import lane_keeping, records
+from escrow.vault.errors import LaneMissing
+from escrow.vault.lasting_headers import (
+    AgreementLocks,
+    StoredPart,
+    WrittenHeader,
+    open_file_keys,
+    write_lasting_headers,
+)
+from escrow.vault.permits import Permit, Purpose
+
+SEALED = "deposits:deposit:sealed"
+HEADERS_WRITTEN = "vault:deposit:headers-written"
+LANE_USED = "vault:lane:used"
+LANE_CLOSED = "vault:lane:closed"
+
+# A deposit not verified by then is opened by nobody but its agents.
+LANE_LIFETIME = timedelta(hours=72)
+
+# Between the log entry and the sealing of the keys lie milliseconds.
+PERMIT_LIFETIME = timedelta(minutes=5)
+
+
+class Lanes:
+    """The keyholder's dealings with deposits."""
+
+    def __init__(self, grounds: Grounds) -> None:
+        self._on = grounds
+
+    def open_lane(self, product_id: str, deposit_id: str) -> dict[str, str]:
+        """Return the deposit's lane, made the first time, signed for this deposit."""
+        on = self._on
+        with on.database.writing() as session:
+            announced = lane_keeping.open_lane(
+                session,
+                on.keys,
+                on.role_key,
+                ProductId(product_id),
+                DepositId(deposit_id),
+                on.clock.now(),
+                LANE_LIFETIME,
+            )
+        signature = base64.b64encode(announced.signature).decode()
+        return {"recipient": announced.recipient, "signature": signature}
+
+    def seal_lasting_headers(self, deposit_id: str) -> None:
+        """Write Lock A and Lock B of a sealed deposit, once, and log the commitments."""
+        on, identifier = self._on, DepositId(deposit_id)
+        on.sequence()
+        with on.database.writing() as session:
+            lane = records.lane_of(session, identifier)
+            if lane is not None and lane.headers_entry_sha256 is not None:
+                return
+            product_id, parts = self._proven_parts(session, identifier)
+            if lane is None:
+                raise LaneMissing(f"There is no lane of {deposit_id}.", "Open the deposit first.")
+            written = write_lasting_headers(
+                session,
+                on.keys,
+                product_id,
+                identifier,
+                parts,
+                self._locks(session, product_id),
+                on.clock.now(),
+            )
+            described = [_described(one) for one in written]
+            data = {"deposit_id": deposit_id, "headers": described}
+            entry = self._write(session, product_id, HEADERS_WRITTEN, data)
+            records.note_headers_entry(session, lane, entry.entry_sha256)
+
+    def open_for_verification(self, deposit_id: str) -> dict[str, str]:
+        """Return the file keys sealed to the pinned worker, once the opening is logged."""
+        on, identifier = self._on, DepositId(deposit_id)
+        with on.database.writing() as session:
+            product_id, parts = self._proven_parts(session, identifier)
+            self._check_logged(session, identifier)
+            worker = sha256_hex(on.worker_recipient.encode())
+            data = {"deposit_id": deposit_id, "recipient_sha256": worker}
+            entry = self._write(session, product_id, LANE_USED, data)
+        # The entry is committed: from here on the opening is known, whatever happens next.
+        on.sequence()
+        now = on.clock.now()
+        permit = Permit(
+            purpose=Purpose.VERIFICATION,
+            deposit_id=identifier,
+            agreement_id=None,
+            recipient=on.worker_recipient,
+            logged_as=entry.entry_sha256,
+            expires_at=now + PERMIT_LIFETIME,
+        )
+        with on.database.reading() as session:
+            sealed = open_file_keys(session, on.keys, permit, identifier, parts, now)
+        return {"sealed": base64.b64encode(sealed).decode()}
+
+    def close_lane(self, deposit_id: str) -> None:
+        """Destroy a lane for ever; a second time changes nothing."""
+        with self._on.database.writing() as session:
+            self._close(session, DepositId(deposit_id))
+
+    def close_overdue(self) -> None:
+        """Destroy the lanes that no verdict closed in time."""
+        with self._on.database.writing() as session:
+            for row in records.lanes_overdue(session, self._on.clock.now()):
+                self._close(session, DepositId(row.deposit_id))
+
+    def _proven_parts(
+        self, session: Session, deposit_id: DepositId
+    ) -> tuple[ProductId, list[StoredPart]]:
+        """Return the parts that were sent, once the signed tree bears them out.
+
+        Raises:
+            NoSuchThing: no sealed deposit of this id.
+            NotInLedger: its parts are not those of the portal's entry.
+        """
+        deposit = deposits.deposit_by_id(session, deposit_id)
+        if deposit is None or deposit.number is None:
+            raise NoSuchThing(f"There is no sealed deposit {deposit_id}.", "Check the id.")
+        event = self._on.proven_event(session, deposit.ledger_entry_sha256, SEALED, "portal")
+        rows = deposits.parts_of(session, deposit_id)
+        stored = {(row.id, row.payload_sha256) for row in rows}
+        of_product = event.stream == Stream("product", deposit.product_id)
+        if not of_product or _sealed(event.data, deposit_id) != stored:
+            raise NotInLedger(
+                f"The parts of {deposit_id} are not those that the ledger names.",
+                "Nothing was opened; the operator has to compare database and ledger.",
+            )
+        sent = [
+            StoredPart(PartId(row.id), Sha256Hex(row.payload_sha256), row.lane_header)
+            for row in rows
+            if row.carried_from is None
+        ]
+        return ProductId(deposit.product_id), sent
+
+    def _locks(self, session: Session, product_id: ProductId) -> list[AgreementLocks]:
+        locks = []
+        for agreement in agreements_in_force(session, product_id):
+            epoch = records.counting_epoch(session, agreement.agreement_id)
+            if epoch is None:
+                raise NotInLedger(
+                    f"{agreement.agreement_id} is in force without a sealing key.",
+                    "Nothing was acknowledged; the operator has to look at its ceremony.",
+                )
+            locks.append(
+                AgreementLocks(
+                    agreement.agreement_id, epoch.epoch, epoch.recipient, agreement.custody
+                )
+            )
+        return locks
+
+    def _check_logged(self, session: Session, deposit_id: DepositId) -> None:
+        """Return when every stored commitment is one that the keyholder itself logged.
+
+        Raises:
+            LaneMissing: the lasting headers are not written yet.
+            NotInLedger: a row was exchanged.
+        """
+        rows = records.header_records_of(session, deposit_id)
+        lane = records.lane_of(session, deposit_id)
+        if lane is None or lane.headers_entry_sha256 is None:
+            raise LaneMissing(
+                f"{deposit_id} has no lasting headers yet.", "Wait; they are written at once."
+            )
+        entry = lane.headers_entry_sha256
+        event = self._on.proven_event(session, entry, HEADERS_WRITTEN, KEYHOLDER)
+        logged = event.data["headers"]
+        stored = [_described(row) for row in rows]
+        if event.data["deposit_id"] != deposit_id or logged != stored:
+            raise NotInLedger(
+                f"The commitments of {deposit_id} are not those that were logged.",
+                "Nothing was opened; the operator has to compare database and ledger.",
+            )
+
+    def _close(self, session: Session, deposit_id: DepositId) -> None:
+        on = self._on
+        row = records.lane_of(session, deposit_id)
+        if row is not None and lane_keeping.close_lane(
+            session, on.keys, deposit_id, on.clock.now()
+        ):
+            data = {"deposit_id": deposit_id}
+            self._write(session, ProductId(row.product_id), LANE_CLOSED, data)
+
+    def _write(
+        self, session: Session, product_id: ProductId, kind: str, data: Mapping[str, object]
+    ) -> Entry:
+        event = NewEvent(Stream("product", product_id), kind, KEYHOLDER, data)
+        return self._on.scribe.append(session, event)
+
+
+def _sealed(data: Mapping[str, object], deposit_id: DepositId) -> set[tuple[str, str]]:
+    """Return part ids and payload digests as a sealed entry names them."""
+    parts = data["parts"]
+    if data["deposit_id"] != deposit_id or not isinstance(parts, Sequence):
+        return set()
+    return {(part["part_id"], part["payload_sha256"]) for part in parts}
+
+
+def _described(header: WrittenHeader | records.HeaderRecordRow) -> dict[str, object]:
+    return {
+        "agreement_id": header.agreement_id,
+        "part_id": header.part_id,
+        "lock": header.lock,
+        "epoch": header.epoch,
+        "commitment": header.commitment,
+    }

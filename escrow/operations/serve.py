@@ -1,0 +1,84 @@
+"""``escrow serve``: keyholder, portal and worker on one machine, until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from builders.errors import BuilderError
+from escrow.deposits.recovery import clear_up
+from escrow.ground.settings import Settings
+from escrow.operations.assembly import Service, assemble
+from escrow.operations.installation import initialise, prepare, running_keyholder
+from escrow.portal.app import make_app
+
+# Requests that are under way get this long to end; pushes and uploads are resumed or sent again.
+GRACE_SECONDS = 10
+
+_log = logging.getLogger("escrow.service")
+
+
+def run_service(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        KeyManagerNotNamed, ScratchNotMemory: the settings are not safe for this environment.
+        OtherKeyholder: the trust root is not this keyholder's.
+    """
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    for warning in settings.check_safe():
+        _log.warning(warning)
+    first = initialise(settings, new_token=False)
+    if first.one_time_token:
+        tell(f"One-time token for the first administrator: {first.one_time_token}")
+    tell(f"Trust root: {first.fingerprint}")
+    home = prepare(settings)
+    with running_keyholder(settings, home) as root:
+        service = assemble(settings, root)
+        try:
+            _run(service, tell)
+        finally:
+            service.engine.stop()
+            service.database.close()
+
+
+def _run(service: Service, tell: Callable[[str], None]) -> None:
+    rooms, settings = service.rooms, service.settings
+    clear_up(rooms.intake, rooms.desk, rooms.blobs, service.scratch.pushes)
+    # Receiving needs no sandbox; verifying waits for it, so the test runs beside the portal.
+    threading.Thread(
+        target=_test_sandbox, args=(service,), name="test-sandbox", daemon=True
+    ).start()
+    service.engine.start()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            make_app(rooms),
+            host=settings.listen_host,
+            port=settings.listen_port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            # A push or an upload is one long request; what bounds it is in its own adapter.
+            timeout_keep_alive=75,
+            server_header=False,
+        )
+    )
+    tell(f"Listening on {settings.public_url}")
+    server.run()
+
+
+def _test_sandbox(service: Service) -> None:
+    """Try the sandbox at the start; where it does not hold nothing is verified, only received."""
+    try:
+        service.runner.sweep("")
+        service.runner.check_safe()
+    except BuilderError as problem:
+        _log.error("no trial builds: %s %s", problem.reason, problem.remedy)

@@ -1,0 +1,39 @@
+"""All tables of the service, and the upgrade that brings a database to them.
+
+The import of every room's records is what fills the metadata; nothing else may rely on it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+
+from escrow.deposits import records as _deposits
+from escrow.engine import records as _engine
+from escrow.ground.database import Database, metadata
+from escrow.ledger import records as _ledger
+from escrow.parties import records as _parties
+from escrow.register import records as _register
+from escrow.vault import records as _vault
+from escrow.verification import records as _verification
+
+__all__ = ["metadata", "owns", "upgrade"]
+
+ROOMS = (_deposits, _engine, _ledger, _parties, _register, _vault, _verification)
+
+
+def owns(item: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:
+    """Tell whether a table or one of its parts is ours; the engine's own tables are not."""
+    del item, other
+    return not (kind == "table" and reflected and name not in metadata.tables)
+
+
+def upgrade(database: Database) -> None:
+    """Bring the database to the newest revision; nothing happens when it is there."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with database.writer.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "head")

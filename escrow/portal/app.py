@@ -1,0 +1,71 @@
+"""The application: routes, git and tus under one roof."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from escrow import __version__
+from escrow.portal import problems
+from escrow.portal.git import GitReceiveApp
+from escrow.portal.rooms import Rooms
+from escrow.portal.routes import (
+    agreements,
+    ceremonies,
+    deposits,
+    parties,
+    products,
+    reports,
+    status,
+)
+from escrow.portal.tus import TusApp
+
+API = "/api/v1"
+GIT = "/git"
+
+
+def make_app(rooms: Rooms) -> ASGIApp:
+    """Return the whole application.
+
+    Git pushes and uploads are raw ASGI: they read a body while they answer, or for hours; the
+    rest is FastAPI.
+    """
+    api = FastAPI(
+        title="Escrow",
+        version=__version__,
+        description="Software escrow that rebuilds every deposit, and whose claims can be checked.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    api.state.rooms = rooms
+    problems.install(api)
+    routes = APIRouter(prefix=API)
+    for module in (parties, products, agreements, ceremonies, deposits, reports, status):
+        routes.include_router(module.router)
+    api.include_router(routes)
+    return Switch(api, GitReceiveApp(rooms.gate, rooms.reception), TusApp(rooms.gate, rooms.desk))
+
+
+class Switch:
+    """Sends a request to git, tus or the API by its path."""
+
+    def __init__(self, api: ASGIApp, git: ASGIApp, tus: ASGIApp) -> None:
+        self._api = api
+        self._git = git
+        self._tus = tus
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path.startswith(f"{GIT}/"):
+            await self._git({**scope, "root_path": GIT}, receive, send)
+        elif scope["type"] == "http" and _is_upload(path):
+            await self._tus(scope, receive, send)
+        else:
+            await self._api(scope, receive, send)
+
+
+def _is_upload(path: str) -> bool:
+    parts = path.removeprefix(f"{API}/deposits/").split("/")
+    return path.startswith(f"{API}/deposits/") and len(parts) > 1 and parts[1] == "uploads"

@@ -1,0 +1,168 @@
+"""Deposits: opened, finished, given up, listed; their receipts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from escrow.deposits import records
+from escrow.deposits.errors import DepositUnknown
+from escrow.ground.clock import rfc3339
+from escrow.ground.database import Session
+from escrow.ground.identifiers import DepositId, ProductId
+from escrow.parties.permissions import Principal, Verb
+from escrow.portal.access import Asker, Changing, RoomsNeeded
+from escrow.portal.finding import find_deposit, find_product
+from escrow.portal.problems import documented
+from escrow.portal.routes.standing import class_of, reports_for, standing_of
+from escrow.verification.status import show_standing
+
+router = APIRouter(tags=["deposits"])
+
+# A page of deposits; a cursor gives the next.
+PAGE_DEPOSITS = 50
+
+NEWEST = "newest"
+
+
+@router.post(
+    "/products/{vendor}/{product}/deposits", status_code=201, responses=documented(403, 404, 409)
+)
+def begin(change: Changing, vendor: str, product: str) -> Response:
+    """Open a draft that gathers parts."""
+    rooms, asker = change.rooms, change.asker
+
+    def work() -> dict[str, object]:
+        with rooms.database.reading() as session:
+            found = find_product(session, asker, vendor, product, Verb.DEPOSIT)
+        opened = rooms.intake.open_deposit(
+            found.id, via="upload", token_id=asker.token_id, actor=asker.actor
+        )
+        return {
+            "id": opened.id,
+            "state": "open",
+            "uploads_url": f"{rooms.public_url}/api/v1/deposits/{opened.id}/uploads",
+        }
+
+    return change.perform_repeatable(work)
+
+
+@router.post("/deposits/{deposit_id}/finish", status_code=200, responses=documented(403, 404, 409))
+def finish(change: Changing, deposit_id: str) -> Response:
+    """Seal the draft for good; a second time changes nothing."""
+    rooms, asker = change.rooms, change.asker
+
+    def work() -> dict[str, object]:
+        with rooms.database.reading() as session:
+            find_deposit(session, asker, deposit_id, Verb.DEPOSIT)
+        sealed = rooms.intake.finish(DepositId(deposit_id), asker.actor)
+        return {
+            "id": sealed.id,
+            "number": sealed.number,
+            "state": "sealed",
+            "sealed_at": rfc3339(sealed.sealed_at),
+        }
+
+    return change.perform_repeatable(work, status=200)
+
+
+@router.delete("/deposits/{deposit_id}", status_code=200, responses=documented(403, 404, 409))
+def abandon(change: Changing, deposit_id: str) -> Response:
+    """Give a draft up; what is sealed stays."""
+    rooms, asker = change.rooms, change.asker
+
+    def work() -> dict[str, object]:
+        with rooms.database.reading() as session:
+            find_deposit(session, asker, deposit_id, Verb.DEPOSIT)
+        rooms.intake.abandon(DepositId(deposit_id), asker.actor)
+        return {"id": deposit_id, "state": "abandoned"}
+
+    return change.perform_repeatable(work, status=200)
+
+
+@router.get("/products/{vendor}/{product}/deposits", responses=documented(403, 404))
+def list_deposits(
+    rooms: RoomsNeeded, asker: Asker, vendor: str, product: str, before: int | None = None
+) -> dict[str, object]:
+    """List a product's sealed deposits, newest first; ``next`` is the ``before`` of the next."""
+    with rooms.database.reading() as session:
+        found = find_product(session, asker, vendor, product, Verb.READ_STATUS)
+        items, following = deposits_page(session, asker, found.id, before)
+    return {"items": items, "next": following}
+
+
+@router.get("/products/{vendor}/{product}/deposits/{number}", responses=documented(403, 404))
+def by_number(
+    rooms: RoomsNeeded, asker: Asker, vendor: str, product: str, number: str
+) -> dict[str, object]:
+    """Return a deposit by its number, or the newest."""
+    with rooms.database.reading() as session:
+        found = find_product(session, asker, vendor, product, Verb.READ_STATUS)
+        row = (
+            records.newest_sealed(session, found.id)
+            if number == NEWEST
+            else records.deposit_by_number(session, found.id, int(number))
+            if number.isdecimal() and len(number) < 10
+            else None
+        )
+        if row is None:
+            raise DepositUnknown
+        return _described(session, asker, row)
+
+
+@router.get("/deposits/{deposit_id}", responses=documented(403, 404))
+def show(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> dict[str, object]:
+    """Show where a deposit stands, as far as the asker may see it."""
+    with rooms.database.reading() as session:
+        row = find_deposit(session, asker, deposit_id, Verb.READ_STATUS)
+        return _described(session, asker, row)
+
+
+@router.get("/deposits/{deposit_id}/receipt", responses=documented(403, 404))
+def receipt(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> Response:
+    """Return the signed receipt, byte for byte as it was signed."""
+    with rooms.database.reading() as session:
+        row = find_deposit(session, asker, deposit_id, Verb.READ_RECEIPT)
+    if row.state != "sealed":
+        raise DepositUnknown
+    text = row.receipt_json or rooms.intake.complete(DepositId(row.id)).receipt_json
+    return Response(text, media_type="application/json")
+
+
+def deposits_page(
+    session: Session, asker: Principal, product_id: ProductId, before: int | None
+) -> tuple[list[dict[str, object]], int | None]:
+    """Return a page of deposits as the asker sees them, and where the next begins."""
+    rows = records.deposits_of(session, product_id, PAGE_DEPOSITS + 1, before)
+    page = rows[:PAGE_DEPOSITS]
+    items = [_described(session, asker, row) for row in page]
+    following = page[-1].number if len(rows) > PAGE_DEPOSITS else None
+    return items, following
+
+
+def _described(session: Session, asker: Principal, row: records.Deposit) -> dict[str, object]:
+    seen = class_of(asker)
+    standing = standing_of(session, asker, row)
+    described: dict[str, object] = {
+        "id": row.id,
+        "number": row.number,
+        "state": row.state,
+        "via": row.via,
+        "sealed_at": rfc3339(row.sealed_at) if row.sealed_at else None,
+        **show_standing(standing, seen),
+    }
+    if seen == "vendor":
+        described["parts"] = [
+            {
+                "kind": part.kind,
+                "name": part.name,
+                "media": part.media,
+                "size_bytes": part.size_bytes,
+                "sha256": part.sha256,
+                "as_of": rfc3339(part.as_of),
+                "carried": part.carried_from is not None,
+            }
+            for part in records.parts_of(session, DepositId(row.id))
+        ]
+    described["reports"] = [report.disclosure_class for report in reports_for(session, asker, row)]
+    return described

@@ -1,0 +1,240 @@
+"""Organisations, members, tokens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from escrow.ground.clock import rfc3339
+from escrow.ground.database import Session
+from escrow.ground.identifiers import AgreementId, MemberId, OrganisationId, ProductId, TokenId
+from escrow.parties import bootstrap, organisations, records, tokens
+from escrow.parties.errors import OrganisationUnknown, TokenAbsent
+from escrow.parties.permissions import Principal, Verb, check_allowed
+from escrow.parties.relations import relation_to_organisation
+from escrow.portal.access import Asker, Changing, RoomsNeeded
+from escrow.portal.finding import find_product
+from escrow.portal.problems import documented
+from escrow.portal.schemas.parties import MemberBody, OrganisationBody, SetupBody, TokenBody
+
+router = APIRouter(tags=["parties"])
+
+
+@router.post("/setup", status_code=201, responses=documented(409))
+def claim(rooms: RoomsNeeded, body: SetupBody) -> dict[str, object]:
+    """Exchange the one-time token of the set-up for the first administrator's own token."""
+    with rooms.database.writing() as session:
+        member, token, text = bootstrap.claim(
+            session,
+            rooms.scribe,
+            rooms.environment,
+            body.one_time_token,
+            name=body.name,
+            email=body.email,
+            now=rooms.clock.now(),
+        )
+    return {
+        "organisation_id": member.organisation_id,
+        "member_id": member.id,
+        "token_id": token.id,
+        "token": text,
+    }
+
+
+@router.get("/whoami", responses=documented())
+def whoami(asker: Asker) -> dict[str, object]:
+    """Say whom the token speaks for, and how far it reaches."""
+    return {
+        "token_id": asker.token_id,
+        "member_id": asker.member_id,
+        "organisation_id": asker.organisation_id,
+        "role": asker.role,
+        "verbs": sorted(asker.verbs),
+        "products": sorted(asker.product_ids) if asker.product_ids is not None else None,
+        "agreements": sorted(asker.agreement_ids) if asker.agreement_ids is not None else None,
+    }
+
+
+@router.post("/organisations", status_code=201, responses=documented(403, 409))
+def create_organisation(change: Changing, body: OrganisationBody) -> Response:
+    """Register an organisation."""
+    rooms, asker = change.rooms, change.asker
+
+    def work(session: Session) -> dict[str, object]:
+        # Only who may administer *any* organisation may add one.
+        check_allowed(asker, Verb.ADMINISTER, relation_to_organisation(asker, OrganisationId("")))
+        row = organisations.create_organisation(
+            session,
+            rooms.scribe,
+            slug=body.slug,
+            name=body.name,
+            actor=asker.actor,
+            now=rooms.clock.now(),
+        )
+        return {"id": row.id, "slug": row.slug, "name": row.name}
+
+    return change.perform(work)
+
+
+@router.get("/organisations", responses=documented(403))
+def list_organisations(rooms: RoomsNeeded, asker: Asker) -> dict[str, object]:
+    """List the organisations; others than the administrator see their own."""
+    with rooms.database.reading() as session:
+        rows = records.organisations(session)
+        seen = [row for row in rows if _may(asker, Verb.ADMINISTER, row.id)]
+    items = [{"id": row.id, "slug": row.slug, "name": row.name} for row in seen]
+    return {"items": items, "next": None}
+
+
+@router.post("/organisations/{slug}/members", status_code=201, responses=documented(403, 404, 409))
+def add_member(change: Changing, slug: str, body: MemberBody) -> Response:
+    """Register a person of an organisation, with his public keys."""
+    rooms, asker = change.rooms, change.asker
+
+    def work(session: Session) -> dict[str, object]:
+        owner = _organisation(session, asker, slug, Verb.ADMINISTER)
+        now = rooms.clock.now()
+        member = organisations.add_member(
+            session,
+            rooms.scribe,
+            organisation_id=owner,
+            name=body.name,
+            email=body.email,
+            roles=(body.role,),
+            actor=asker.actor,
+            now=now,
+        )
+        for kind, key in (("signing", body.signing_key), ("recipient", body.age_recipient)):
+            if key:
+                organisations.register_key(
+                    session,
+                    rooms.scribe,
+                    member_id=MemberId(member.id),
+                    kind="signing" if kind == "signing" else "recipient",
+                    public_key=key,
+                    actor=asker.actor,
+                    now=now,
+                )
+        return {"id": member.id, "organisation": slug, "name": member.name, "role": body.role}
+
+    return change.perform(work)
+
+
+@router.post("/tokens", status_code=201, responses=documented(403, 404, 409))
+def issue_token(change: Changing, body: TokenBody) -> Response:
+    """Issue a token; its text is in this answer and nowhere else."""
+    rooms, asker = change.rooms, change.asker
+
+    def work(session: Session) -> dict[str, object]:
+        owner = _organisation(session, asker, body.organisation, Verb.ISSUE_TOKEN)
+        grant = tokens.Grant(
+            organisation_id=owner,
+            role=body.role,
+            member_id=MemberId(body.member_id) if body.member_id else None,
+            verbs=frozenset(body.verbs) if body.verbs else None,
+            product_ids=_product_ids(session, asker, body.products),
+            agreement_ids=(
+                frozenset(map(AgreementId, body.agreements)) if body.agreements else None
+            ),
+            lifetime=timedelta(days=body.expires_in_days),
+            label=body.label,
+        )
+        tokens.check_grantable(asker, grant)
+        row, text = tokens.issue(
+            session,
+            rooms.scribe,
+            rooms.environment,
+            grant,
+            actor=asker.actor,
+            now=rooms.clock.now(),
+        )
+        return {"id": row.id, "token": text, "expires_at": rfc3339(row.expires_at)}
+
+    return change.perform(work)
+
+
+@router.get("/tokens", responses=documented(403))
+def list_tokens(rooms: RoomsNeeded, asker: Asker) -> dict[str, object]:
+    """List the tokens of the organisations that the asker may administer."""
+    items = []
+    with rooms.database.reading() as session:
+        for owner in records.organisations(session):
+            if _may(asker, Verb.ISSUE_TOKEN, owner.id):
+                rows = records.tokens(session, OrganisationId(owner.id))
+                items += [_described(row, owner.slug) for row in rows]
+    return {"items": items, "next": None}
+
+
+@router.delete("/tokens/{token_id}", status_code=200, responses=documented(403, 404))
+def revoke_token(change: Changing, token_id: str) -> Response:
+    """Revoke a token, at once."""
+    rooms, asker = change.rooms, change.asker
+
+    def work(session: Session) -> dict[str, object]:
+        row = records.token(session, TokenId(token_id))
+        if row is None or row.organisation_id is None:
+            raise TokenAbsent
+        relation = relation_to_organisation(asker, OrganisationId(row.organisation_id))
+        check_allowed(asker, Verb.ISSUE_TOKEN, relation, TokenAbsent)
+        tokens.revoke(
+            session,
+            rooms.scribe,
+            token_id=TokenId(token_id),
+            actor=asker.actor,
+            now=rooms.clock.now(),
+        )
+        return {"revoked": token_id}
+
+    return change.perform(work, status=200)
+
+
+def _organisation(session: Session, asker: Principal, slug: str, verb: Verb) -> OrganisationId:
+    row = organisations.find_organisation(session, slug)
+    owner = OrganisationId(row.id)
+    check_allowed(
+        asker,
+        verb,
+        relation_to_organisation(asker, owner),
+        OrganisationUnknown,
+    )
+    return owner
+
+
+def _may(asker: Principal, verb: Verb, organisation_id: str) -> bool:
+    from escrow.parties.permissions import is_allowed
+
+    relation = relation_to_organisation(asker, OrganisationId(organisation_id))
+    return is_allowed(asker, verb, relation)
+
+
+def _product_ids(
+    session: Session, asker: Principal, addresses: list[str] | None
+) -> frozenset[ProductId] | None:
+    if not addresses:
+        return None
+    found = []
+    for address in addresses:
+        vendor, _, product = address.partition("/")
+        found.append(find_product(session, asker, vendor, product, Verb.READ_STATUS).id)
+    return frozenset(found)
+
+
+def _described(row: records.Token, organisation: str) -> dict[str, object]:
+    moments = {
+        "issued_at": row.issued_at,
+        "expires_at": row.expires_at,
+        "last_used_at": row.last_used_at,
+        "revoked_at": row.revoked_at,
+    }
+    return {
+        "id": row.id,
+        "organisation": organisation,
+        "label": row.label,
+        "role": row.role,
+        "verbs": row.verbs,
+        "products": row.product_ids,
+        "agreements": row.agreement_ids,
+        **{name: rfc3339(moment) if moment else None for name, moment in moments.items()},
+    }

@@ -1,0 +1,218 @@
+"""Reports and the build log: what a verification found, for those who may read it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from fastapi.responses import Response, StreamingResponse
+
+from escrow.deposits import records as deposits
+from escrow.deposits.errors import DepositUnknown
+from escrow.evidence.bundles import SignedDocument
+from escrow.ground.database import Session
+from escrow.ground.errors import InvalidInput
+from escrow.ground.identifiers import DepositId, DocumentId
+from escrow.parties.permissions import Verb
+from escrow.portal.access import Asker, RoomsNeeded
+from escrow.portal.finding import find_deposit
+from escrow.portal.problems import documented
+from escrow.portal.rooms import Rooms
+from escrow.portal.routes.standing import report_for
+from escrow.vault import records as vault
+from escrow.verification import records
+from escrow.verification.documents import LOG, MANIFEST, open_sealed_document
+from escrow.verification.errors import LogNotFound, ReportNotFound
+from escrow.verification.examinations import State, is_concluded
+from escrow.verification.log import LogSlice, follow_live_log, log_folder, read_live_log
+from escrow.verification.status import summarise_report
+
+router = APIRouter(tags=["reports"])
+
+# A live log is looked at this often; a person cannot tell it from at once.
+LOOK_SECONDS = 0.25
+
+# A reader without a new line for so long is told that the line lives (proxies cut silent ones).
+LIFE_SECONDS = 15.0
+
+# A verification that waits its turn is waited for this long by one connection; then the client
+# comes again, with the id that it saw last.
+WAIT_SECONDS = 300.0
+
+
+class BadEventId(InvalidInput):
+    """The id at which an event stream is to be resumed is none of its ids."""
+
+    code = "reports.bad-event-id"
+
+
+@router.get("/deposits/{deposit_id}/report", responses=documented(403, 404))
+def report(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> dict[str, object]:
+    """Return the signed report in the asker's disclosure class, and a summary of it."""
+    with rooms.database.reading() as session:
+        row = find_deposit(session, asker, deposit_id, Verb.READ_REPORT)
+        found = report_for(session, asker, row)
+        if found is None:
+            raise ReportNotFound
+        document = _document(session, rooms, found)
+    signed = SignedDocument.from_json(json.dumps(document))
+    predicate = json.loads(signed.envelope.payload)["predicate"]
+    return {"summary": summarise_report(predicate), "document": document}
+
+
+@router.get("/deposits/{deposit_id}/manifest", responses=documented(403, 404))
+def manifest(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> Response:
+    """Return the list of all files with their digests; the vendor's unless the terms say more."""
+    with rooms.database.reading() as session:
+        row = find_deposit(session, asker, deposit_id, Verb.READ_LOG)
+        sealed = _sealed(session, row, MANIFEST)
+    if sealed is None:
+        raise ReportNotFound
+    pieces = open_sealed_document(rooms.blobs, rooms.keyholder, sealed)
+    return StreamingResponse(pieces, media_type="application/json")
+
+
+@router.get("/deposits/{deposit_id}/log", responses=documented(403, 404))
+def log(
+    rooms: RoomsNeeded,
+    asker: Asker,
+    deposit_id: str,
+    follow: bool = True,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Stream the build log as server-sent events, live while it is written, sealed afterwards.
+
+    The id of an event is the byte offset after it; a client that comes again with
+    ``Last-Event-ID`` misses nothing. ``event: end`` says that no more will come.
+    """
+    with rooms.database.reading() as session:
+        row = find_deposit(session, asker, deposit_id, Verb.READ_LOG)
+    if row.state != "sealed":
+        raise DepositUnknown
+    offset = _offset(last_event_id)
+    events = _events(rooms, row, offset, follow=follow)
+    return StreamingResponse(
+        events,
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def _document(session: Session, rooms: Rooms, row: records.ReportRow) -> dict[str, Any]:
+    if row.document is not None:
+        return dict(row.document)
+    sealed = vault.document_by_id(session, DocumentId(row.document_id or ""))
+    if sealed is None:
+        raise ReportNotFound
+    pieces = open_sealed_document(rooms.blobs, rooms.keyholder, sealed)
+    document: dict[str, Any] = json.loads(b"".join(pieces))
+    return document
+
+
+def _sealed(session: Session, row: deposits.Deposit, kind: str) -> vault.DocumentRow | None:
+    found = [one for one in vault.documents_of(session, DepositId(row.id)) if one.kind == kind]
+    return found[-1] if found else None
+
+
+def _offset(text: str | None) -> int:
+    if text is None or text == "":
+        return 0
+    if not text.isdecimal() or len(text) > 15:
+        raise BadEventId(
+            f"{text[:40]!r} is no id of this stream.", "Send the last 'id:' that came, or none."
+        )
+    return int(text)
+
+
+def _events(
+    rooms: Rooms, deposit: deposits.Deposit, offset: int, *, follow: bool
+) -> Iterator[bytes]:
+    """Yield the log from an offset on: what is live, else what is sealed, else wait for either."""
+    began = told = time.monotonic()
+    while True:
+        examination, sealed = _present(rooms, deposit)
+        if sealed is not None:
+            yield from _from_sealed(rooms, sealed, offset)
+            return
+        if examination is not None:
+            for piece in _whole_lines(_live(rooms, examination, offset, follow=follow)):
+                yield _rendered(piece)
+                offset = piece.next_offset
+        concluded = examination is not None and is_concluded(State(examination.state))
+        if not follow or concluded:
+            # No log was ever written, or all that there is was said.
+            yield b"event: end\ndata: \n\n"
+            return
+        if time.monotonic() - began > WAIT_SECONDS:
+            return
+        if time.monotonic() - told > LIFE_SECONDS:
+            told = time.monotonic()
+            yield b": waiting\n\n"
+        time.sleep(LOOK_SECONDS)
+
+
+def _present(
+    rooms: Rooms, deposit: deposits.Deposit
+) -> tuple[records.ExaminationRow | None, vault.DocumentRow | None]:
+    with rooms.database.reading() as session:
+        examination = records.newest_examination(session, DepositId(deposit.id))
+        return examination, _sealed(session, deposit, LOG)
+
+
+def _live(
+    rooms: Rooms, examination: records.ExaminationRow, offset: int, *, follow: bool
+) -> Iterator[LogSlice]:
+    folder = log_folder(rooms.log_scratch, examination.id)
+    try:
+        if follow:
+            yield from follow_live_log(folder, offset, lambda: time.sleep(LOOK_SECONDS))
+        else:
+            yield read_live_log(folder, offset)
+    except LogNotFound:
+        # Not begun yet, or sealed this very moment: the caller looks again.
+        return
+
+
+def _from_sealed(rooms: Rooms, sealed: vault.DocumentRow, offset: int) -> Iterator[bytes]:
+    pieces = _sealed_slices(rooms, sealed, offset)
+    yield from (_rendered(piece) for piece in _whole_lines(pieces))
+    yield b"event: end\ndata: \n\n"
+
+
+def _sealed_slices(rooms: Rooms, sealed: vault.DocumentRow, offset: int) -> Iterator[LogSlice]:
+    position = 0
+    for piece in open_sealed_document(rooms.blobs, rooms.keyholder, sealed):
+        following = position + len(piece)
+        if following > offset:
+            yield LogSlice(piece[max(0, offset - position) :], following, ended=False)
+        position = following
+
+
+def _whole_lines(pieces: Iterator[LogSlice]) -> Iterator[LogSlice]:
+    """Yield the same bytes cut at line ends; what lacks its end comes last."""
+    held, position = b"", 0
+    for piece in pieces:
+        data, position = held + piece.data, piece.next_offset
+        cut = data.rfind(b"\n") + 1
+        held = data[cut:]
+        if cut:
+            yield LogSlice(data[:cut], position - len(held), ended=False)
+    if held:
+        yield LogSlice(held, position, ended=True)
+
+
+def _rendered(piece: LogSlice) -> bytes:
+    """Return a slice as one event; control characters of a build never reach a terminal raw."""
+    if not piece.data:
+        return b": \n\n"
+    text = piece.data.decode("utf-8", "replace")
+    lines = text.removesuffix("\n").split("\n")
+    shown = [f"data: {_plain(line)}" for line in lines]
+    return ("\n".join([f"id: {piece.next_offset}", "event: log", *shown]) + "\n\n").encode()
+
+
+def _plain(line: str) -> str:
+    return "".join(c if c.isprintable() or c == "\t" else " " for c in line.rstrip("\r"))

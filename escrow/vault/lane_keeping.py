@@ -1,0 +1,114 @@
+"""Open, use and close the lanes of deposits; for the keyholder alone.
+
+A lane's secret is wrapped under a key of its own in the key manager, so that destroying that key
+closes the lane in every copy of the database too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from escrow.ground.database import Session
+from escrow.ground.identifiers import DepositId, ProductId
+from escrow.ground.signatures import Signer
+from escrow.vault import records
+from escrow.vault.age import X25519Identity, parse_identity
+from escrow.vault.errors import LaneClosed, LaneMissing
+from escrow.vault.keys import KeyManager
+from escrow.vault.lanes import LaneAnnouncement, new_lane
+
+_AAD_LABEL = b"escrow-lane-identity/1\0"
+
+
+def open_lane(
+    session: Session,
+    keys: KeyManager,
+    signer: Signer,
+    product_id: ProductId,
+    deposit_id: DepositId,
+    now: datetime,
+    lifetime: timedelta,
+) -> LaneAnnouncement:
+    """Return the lane of a deposit; the first call makes it.
+
+    Args:
+        session: written to.
+        keys: of the keyholder.
+        signer: the keyholder's announcement key.
+        product_id, deposit_id: whose lane.
+        now: aware UTC.
+        lifetime: after this the lane is closed even without a verdict.
+
+    Raises:
+        LaneClosed: there was one.
+    """
+    row = records.lane_of(session, deposit_id)
+    if row is not None:
+        _check_open(row, now)
+        return LaneAnnouncement(deposit_id, row.recipient, row.signature)
+    lane = new_lane(deposit_id)
+    announcement = lane.announce(signer)
+    key_id = f"lane-{deposit_id}"
+    if not keys.has_key(key_id):
+        # A key without a row is left by a crash right here; it wrapped nothing that was used.
+        keys.create_key(key_id)
+    sealed = keys.wrap(key_id, lane.identity.reveal().encode(), _aad(deposit_id))
+    records.add(
+        session,
+        records.LaneRow(
+            deposit_id=deposit_id,
+            product_id=product_id,
+            recipient=announcement.recipient,
+            signature=announcement.signature,
+            key_id=key_id,
+            sealed_identity=sealed,
+            opened_at=now,
+            closes_at=now + lifetime,
+        ),
+    )
+    return announcement
+
+
+def lane_identity(
+    session: Session, keys: KeyManager, deposit_id: DepositId, now: datetime
+) -> X25519Identity:
+    """Return the secret half of an open lane.
+
+    Raises:
+        LaneMissing, LaneClosed: there is none any more.
+        UnwrapFailed: the row was changed.
+    """
+    row = records.lane_of(session, deposit_id)
+    if row is None:
+        raise LaneMissing(f"No lane was opened for {deposit_id}.", "Open the deposit first.")
+    sealed = _check_open(row, now)
+    identity = parse_identity(keys.unwrap(row.key_id, sealed, _aad(deposit_id)).decode())
+    if not isinstance(identity, X25519Identity):
+        raise LaneMissing(f"The lane of {deposit_id} has no key of ours.", "Tell the operator.")
+    return identity
+
+
+def close_lane(session: Session, keys: KeyManager, deposit_id: DepositId, now: datetime) -> bool:
+    """Destroy a lane; return whether it was open.
+
+    The key goes first: a crash between the two leaves a lane that opens nothing.
+    """
+    row = records.lane_of(session, deposit_id)
+    if row is None or row.closed_at is not None:
+        return False
+    keys.destroy_key(row.key_id)
+    records.mark_lane_closed(session, row, now)
+    return True
+
+
+def _check_open(row: records.LaneRow, now: datetime) -> bytes:
+    if row.sealed_identity is None or row.closed_at is not None or now >= row.closes_at:
+        raise LaneClosed(
+            f"The lane of {row.deposit_id} is closed.",
+            "Only the agents can open this deposit now; for a new examination deposit anew.",
+        )
+    return row.sealed_identity
+
+
+def _aad(deposit_id: DepositId) -> bytes:
+    return _AAD_LABEL + deposit_id.encode()
