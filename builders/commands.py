@@ -7,11 +7,10 @@ and use ``$JOBS`` processes at once. None of them needs the network; what is mis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from builders.detection import Candidate, build_requirements_of, dependencies_of, requirement_name
-from builders.detection_rules import Folder
 
 # What the Python builder image has of its own (Debian's python3-setuptools and python3-wheel): it
 # travels with the package, as a compiler does. Everything else a deposit must bring.
@@ -35,13 +34,14 @@ class Commands:
     """Shell lines, and what the planner has to say about them.
 
     ``image_tools`` are build tools taken from the image; ``unlocked`` says that declared
-    dependencies have no lock file; ``undeposited`` are declared distributions found in no store.
+    dependencies have no lock file; the last two are declared distributions found in no store.
     """
 
     build: tuple[str, ...]
     image_tools: tuple[str, ...] = ()
     unlocked: bool = False
     undeposited: tuple[str, ...] = ()
+    undeposited_tools: tuple[str, ...] = ()
 
 
 def default_commands(candidate: Candidate, brought: Brought) -> Commands:
@@ -71,7 +71,8 @@ def _python_package(candidate: Candidate, brought: Brought) -> Commands:
             'python3 -m pip install --target "$BUILD/installed" "$OUT"/*.whl',
         ),
         image_tools=tuple(sorted(names)) if from_image else (),
-        undeposited=_undeposited(candidate.folder, brought, () if from_image else tuple(names)),
+        undeposited=_undeposited(dependencies_of(candidate.folder), brought),
+        undeposited_tools=() if from_image else _undeposited(names, brought),
     )
 
 
@@ -85,13 +86,12 @@ def _python_application(candidate: Candidate, brought: Brought) -> Commands:
             'mkdir -p "$OUT/app" && tar -c --exclude=./.git --exclude=./deps --exclude=./vendor '
             '-f "$BUILD/app.tar" . && tar -x -C "$OUT/app" -f "$BUILD/app.tar"',
         ),
-        undeposited=_undeposited(candidate.folder, brought, ()),
+        undeposited=_undeposited(dependencies_of(candidate.folder), brought),
     )
 
 
-def _undeposited(folder: Folder, brought: Brought, tools: tuple[str, ...]) -> tuple[str, ...]:
-    wanted = (*tools, *dependencies_of(folder))
-    return tuple(name for name in dict.fromkeys(wanted) if name not in brought.pypi_names)
+def _undeposited(wanted: Iterable[str], brought: Brought) -> tuple[str, ...]:
+    return tuple(name for name in sorted(wanted) if name not in brought.pypi_names)
 
 
 def _node(candidate: Candidate, brought: Brought) -> Commands:

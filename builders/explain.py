@@ -124,13 +124,12 @@ class LogReader:
         found = [
             self._finding(row.code, dict(row.facts)) for row in chosen if row.code not in _OF_NAMES
         ]
-        for code in _OF_NAMES:
-            names = [dict(row.facts)["name"] for row in chosen if row.code == code]
-            if names:
-                found.append(self._of_names(code, names))
-        if any(row.code.startswith("E-BUILD-PYTHON-") for row in chosen):
-            found += self._undeposited(chosen)
-        return found
+        names = {
+            code: [dict(row.facts)["name"] for row in chosen if row.code == code]
+            for code in _OF_NAMES
+        }
+        self._add_undeposited(names)
+        return found + [self._of_names(code, each) for code, each in names.items() if each]
 
     def _of_names(self, code: str, names: list[str]) -> Finding:
         if code == "E-BUILD-NETWORK":
@@ -141,11 +140,14 @@ class LogReader:
             facts["arguments"] = " ".join(shlex.quote(name) for name in dict.fromkeys(names))
         return self._finding(code, facts)
 
-    def _undeposited(self, chosen: Iterable[Explained]) -> list[Finding]:
+    def _add_undeposited(self, names: dict[str, list[str]]) -> None:
         """Name what was declared and is in no store either: pip stops at the first one."""
-        said = {_normal(value) for row in chosen for name, value in row.facts if name == "name"}
-        rest = [name for name in self._known.component.undeposited if name not in said]
-        return [self._of_names("E-BUILD-PYTHON-MISSING", rest)] if said and rest else []
+        tools, runtime = names["E-BUILD-PYTHON-TOOL-MISSING"], names["E-BUILD-PYTHON-MISSING"]
+        said = {_normal(name) for name in (*tools, *runtime)}
+        component = self._known.component
+        if said:
+            tools += [name for name in component.undeposited_tools if name not in said]
+            runtime += [name for name in component.undeposited if name not in said]
 
     def _of_exit(self, result: PhaseResult) -> Finding:
         line = (self._first_error or self._last_line or "no output").strip()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from builders.detection import Candidate
 from builders.orders import Ecosystem
 
 _SUITES = ("bookworm", "trixie")
@@ -55,14 +56,29 @@ def resolve_builder(wish: str) -> Offer | None:
     return None if suite is None else Offer(ecosystem, suite)
 
 
-def python_offer(requires_python: str | None) -> Offer | None:
+def offer_for(candidate: Candidate) -> Offer | None:
+    """Return what builds a recognised component; None where nothing here does."""
+    if not candidate.offered:
+        return None
+    if candidate.ecosystem == "python":
+        return python_offer(requires_python(candidate))
+    return resolve_builder(candidate.ecosystem)
+
+
+def requires_python(candidate: Candidate) -> str:
+    """Return which Pythons a component says it runs on; '' when it says nothing."""
+    value = candidate.folder.get("pyproject.toml", {}).get("python")
+    return value if isinstance(value, str) else ""
+
+
+def python_offer(specifier: str) -> Offer | None:
     """Return the first offered Python that a ``requires-python`` allows; None for none.
 
     Only the forms that bound the minor version are read (PEP 440); others bound nothing here, and
     pip itself has the last word.
     """
     for version, suite in _VERSIONS["python"].items():
-        if _allows(requires_python or "", int(version.partition(".")[2])):
+        if _allows(specifier, int(version.partition(".")[2])):
             return Offer("python", suite)
     return None
 

@@ -144,8 +144,9 @@ class PhasePlan:
 class ComponentPlan:
     """How one component is built: ``directory`` is relative to the source root.
 
-    ``undeposited`` are the declared dependencies that no deposited store holds by name: not proof
-    that they are missed, but named beside what a failed build misses.
+    ``undeposited`` are the declared dependencies that no deposited store holds by name, and
+    ``undeposited_tools`` those of the build itself: not proof that they are missed, but named
+    beside what a failed build misses.
     """
 
     name: str
@@ -158,6 +159,7 @@ class ComponentPlan:
     artifacts: tuple[str, ...] = ()
     system_packages: tuple[str, ...] = ()
     undeposited: tuple[str, ...] = ()
+    undeposited_tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from builders.errors import RecipeInvalid
 from builders.findings import Finding, listed
 from builders.hermetic import hermetic_environment
 from builders.inventory import source_problems
-from builders.offers import Offer, offered_names, python_offer, resolve_builder
+from builders.offers import Offer, offer_for, offered_names, requires_python, resolve_builder
 from builders.orders import ComponentPlan, Inspection, Limits, PhasePlan, TrialBuildPlan
 from builders.recipes import ComponentRecipe, ProductRecipe, Recipe, parse_recipe
 
@@ -128,25 +128,12 @@ def _components(planned: Sequence[_Planned]) -> tuple[ComponentPlan, ...]:
 
 
 def _plan_candidate(candidate: Candidate, world: _World) -> _Planned:
-    offer = _offer_for(candidate)
+    offer = offer_for(candidate)
     if offer is None:
-        wish = candidate.toolchain or f"{candidate.ecosystem} {_requires_python(candidate)}"
+        wish = candidate.toolchain or f"{candidate.ecosystem} {requires_python(candidate)}"
         return _Planned(None, (_not_offered(candidate.name, wish, candidate.because),))
-    component = draft_component(candidate, f"{offer.ecosystem}@{offer.suite}")
+    component = draft_component(candidate, offer)
     return _plan_component(component, candidate.because, world)
-
-
-def _offer_for(candidate: Candidate) -> Offer | None:
-    if not candidate.offered:
-        return None
-    if candidate.ecosystem == "python":
-        return python_offer(_requires_python(candidate))
-    return resolve_builder(candidate.ecosystem)
-
-
-def _requires_python(candidate: Candidate) -> str:
-    value = candidate.folder.get("pyproject.toml", {}).get("python")
-    return value if isinstance(value, str) else ""
 
 
 def _plan_component(component: ComponentRecipe, because: str, world: _World) -> _Planned:
@@ -166,7 +153,13 @@ def _plan_component(component: ComponentRecipe, because: str, world: _World) -> 
     if component.fetch:
         findings = (Finding("E-PLAN-FETCH-NOT-RUN", {}, component.name),)
     plan = _component_plan(component, offer, directory, build, world)
-    return _Planned(replace(plan, because=because, undeposited=drafted.undeposited), findings)
+    plan = replace(
+        plan,
+        because=because,
+        undeposited=drafted.undeposited,
+        undeposited_tools=drafted.undeposited_tools,
+    )
+    return _Planned(plan, findings)
 
 
 def _drafted(
