@@ -13,15 +13,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from builders.findings import Finding
 from builders.orders import Inspection
+from escrow.ground.database import Database
 from escrow.ground.identifiers import DepositId, DocumentId, ProductId, new_id
 from escrow.vault.age import FileKey, parse_recipient, wrap_file_key
 from escrow.vault.blobs import BlobStore
 from escrow.vault.keyholder import Keyholder
-from escrow.vault.records import DocumentRow
+from escrow.vault.records import DocumentRow, document_by_id
 from escrow.vault.sealing import PayloadSealer, SealedPayload, open_payload
+from escrow.verification.errors import ReportNotFound
+from escrow.verification.records import ReportRow
 
 MANIFEST = "manifest"
 FINDINGS = "findings"
@@ -117,6 +121,24 @@ def open_sealed_document(
     file_key = FileKey(keyholder.open_document(DocumentId(row.id)))
     with store.open(row.payload_sha256) as blob:  # type: ignore[arg-type]
         yield from open_payload(blob, file_key, row.encoding, row)
+
+
+def read_report(
+    report: ReportRow, store: BlobStore, keyholder: Keyholder, database: Database
+) -> dict[str, Any]:
+    """Return a signed report as its reader gets it: whole, with the ledger's proof once there is.
+
+    Raises:
+        ReportNotFound: its sealed document is gone.
+    """
+    if report.document is not None:
+        return dict(report.document)
+    with database.reading() as session:
+        sealed = document_by_id(session, DocumentId(report.document_id or ""))
+    if sealed is None:
+        raise ReportNotFound
+    document: dict[str, Any] = json.loads(b"".join(open_sealed_document(store, keyholder, sealed)))
+    return {**document, "ledger": report.proof}
 
 
 def manifest_pieces(inspection: Inspection) -> Iterator[bytes]:

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from builders.errors import BuilderError
 from escrow.engine.contexts import JobContext
 from escrow.engine.errors import StepFailed
-from escrow.engine.jobs import JobEngine
+from escrow.engine.jobs import JobFunction
 from escrow.evidence.statements import Stamp
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
@@ -75,6 +76,27 @@ _OWN_BACKOFF_SECONDS = 1.0
 _log = logging.getLogger("escrow.verification")
 
 
+class Jobs(Protocol):
+    """The part of :class:`~escrow.engine.jobs.JobEngine` that an examiner uses."""
+
+    def define(self, name: str, function: JobFunction) -> None:
+        """Say what a job of this name does."""
+        ...
+
+    def enqueue(
+        self,
+        session: Session,
+        name: str,
+        key: str,
+        arguments: Mapping[str, str],
+        *,
+        delay_seconds: float = 0,
+        partition: str | None = None,
+    ) -> None:
+        """Enqueue a job in the caller's transaction; the same key twice is one job."""
+        ...
+
+
 @dataclass(frozen=True)
 class Tools:
     """Everything that an examiner works with; put together once, by the worker's assembly.
@@ -89,7 +111,7 @@ class Tools:
     """
 
     database: Database
-    engine: JobEngine
+    engine: Jobs
     clock: Clock
     scribe: Scribe
     signer: Signer
@@ -151,7 +173,9 @@ class Examiner:
                 name, function, attempts=_OWN_ATTEMPTS, backoff_seconds=_OWN_BACKOFF_SECONDS
             )
 
-        word = step("examine", lambda: self.examine(context, deposit_id))
+        word = step(
+            "examine", lambda: self.examine(deposit_id, context.key, context.check_still_wanted)
+        )
         if word != "concluded":
             return
         step("publish", lambda: self.publish(ExaminationId(examination_id)))
@@ -174,8 +198,12 @@ class Examiner:
             raise HeadersNotWritten
         return row.id
 
-    def examine(self, context: JobContext, deposit_id: DepositId) -> str:
+    def examine(self, deposit_id: DepositId, key: str, check_wanted: Callable[[], None]) -> str:
         """Bring the examination to its conclusion, or make one attempt at it.
+
+        Args:
+            key: of the job; its continuation is named after it.
+            check_wanted: called between the stages; raises when the job is to end.
 
         Returns:
             ``concluded``: the reports are signed; ``resting``: another attempt comes later;
@@ -200,12 +228,14 @@ class Examiner:
         if attempt is None:
             # The last attempt took its process down, so nobody is left to say why.
             return self._conclude_unopened(case, left_over, Act.GIVE_UP, Reason.SERVICE_FAILED)
-        return self._attempt(context, case, attempt)
+        return self._attempt(case, attempt, key, check_wanted)
 
-    def _attempt(self, context: JobContext, case: Case, attempt: Attempt) -> str:
+    def _attempt(
+        self, case: Case, attempt: Attempt, key: str, check_wanted: Callable[[], None]
+    ) -> str:
         log = LiveLog(log_folder(self._on.scratch, attempt.examination_id))
         try:
-            seen = self._attempter.attempt(case, attempt, log, context.check_still_wanted)
+            seen = self._attempter.attempt(case, attempt, log, check_wanted)
             self._conclude(case, attempt, seen, log)
         except TakenOver:
             return "taken-over"
@@ -215,18 +245,18 @@ class Examiner:
             # The boundary of a worker: whatever it was, it is ours, and a person can look it up.
             _log.exception("examination %s, attempt %d", attempt.examination_id, attempt.number)
             log.note("the service stopped for a reason of its own")
-            return self._after_error(context.key, case, attempt, reason_of(problem))
+            return self._after_error(key, case, attempt, reason_of(problem))
         finally:
             log.close()
         delete_live_log(log_folder(self._on.scratch, attempt.examination_id))
         return "concluded"
 
     def _conclude(self, case: Case, attempt: Attempt, seen: Seen, log: LiveLog) -> None:
-        log.end()
         now = self._on.clock.now()
         outcome = outcome_of(attempt, seen, dict(self._on.runner.isolation), now)
         act = Act.CONCLUDE_UNBUILT if seen.result is None else Act.CONCLUDE
         self._concluder.conclude(act, case, outcome, judge_case(case, seen), log.path, now)
+        log.end()
 
     def _lane_closed(self, case: Case, attempt: Attempt) -> str:
         """A lane that ran out while we kept failing is our error; else it is only too late."""
@@ -285,6 +315,8 @@ class Examiner:
                 if proof is None:
                     raise ProofsNotReady
                 report.proof = proof.to_json()
+                if report.document is not None:
+                    report.document = {**report.document, "ledger": report.proof}
                 records.add(session, report)
         return "published"
 

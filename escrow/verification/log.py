@@ -12,6 +12,7 @@ prints).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -67,7 +68,7 @@ class LiveLog:
     def write(self, data: bytes) -> None:
         """Append what a build said; beyond the limit it is dropped, once with a note."""
         with self._guard:
-            if self.cut:
+            if self.cut or self._file.closed:
                 return
             room = self._limit - self._size - len(_CUT_NOTE)
             if len(data) > room:
@@ -95,7 +96,9 @@ class LiveLog:
     def end(self) -> None:
         """Say that nothing more will come; readers stop waiting."""
         self.close()
-        (self._folder / _ENDED_NAME).touch()
+        # Gone already where another attempt concluded and deleted it.
+        with contextlib.suppress(FileNotFoundError):
+            (self._folder / _ENDED_NAME).touch()
 
 
 def delete_live_log(folder: Path) -> None:

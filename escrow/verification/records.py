@@ -68,7 +68,8 @@ class ReportRow(SQLModel, table=True):
     """A signed statement on an examination, for one class of readers of one agreement.
 
     ``document`` is the signed document where it tells nothing of what the product is; else
-    ``document_id`` names its sealed form, and ``document`` is empty.
+    ``document_id`` names its sealed form, and ``document`` is empty. ``proof`` is the ledger's, and
+    stands in ``document`` too; a sealed document gets it when it is opened.
     """
 
     __tablename__ = "report"

@@ -1,11 +1,11 @@
-"""The runner in our own sandbox: one workspace for each attempt, on the engine beside us."""
+"""The runner in our own sandbox: one workspace for each attempt, no network in any phase."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from builders.errors import BuilderError
 from builders.findings import Finding
 from builders.inventory import inventory_findings
 from builders.orders import Inspection, Limits, PartInput, TrialBuildPlan, TrialBuildResult
@@ -16,62 +16,72 @@ from escrow.verification.runner import OnLog
 
 
 class SandboxRunner:
-    """A :class:`~escrow.verification.runner.Runner` on one container engine.
+    """A :class:`~escrow.verification.runner.Runner` over a container engine.
 
     Args:
-        sandbox: proves itself before the first bench is opened.
-        limits: the most that one deposit's workspace gets.
+        sandbox: the only door to it.
+        limits: the most that one deposit gets; a component asks for less, or is not tested.
+        isolation: what else the report is to say of the engine, in machine words.
     """
 
-    def __init__(self, sandbox: Sandbox, limits: Limits) -> None:
+    def __init__(
+        self, sandbox: Sandbox, limits: Limits, isolation: Mapping[str, str] | None = None
+    ) -> None:
         self._sandbox = sandbox
         self._limits = limits
+        self._isolation = {
+            "runner": "container",
+            "network": "none",
+            "containers": "one-per-phase",
+            **(isolation or {}),
+        }
 
     @property
     def isolation(self) -> Mapping[str, str]:
-        """How it separates a build, in machine words, for the report."""
-        return {"runner": "containers", "network": "none", "filesystem": "read-only"}
+        """How a build is separated."""
+        return self._isolation
 
     def check_safe(self) -> None:
-        """Return when the sandbox held against every hostile row, once for this process."""
+        """Run the sandbox's self-test, once for this process.
+
+        Raises:
+            SandboxUnsafe: a row of the hostile table does not hold.
+            EngineUnavailable: no engine answers.
+        """
         self._sandbox.self_test()
 
     @contextmanager
     def bench(self, label: str) -> Iterator[SandboxBench]:
-        """Open a bench for one attempt."""
+        """Open a workspace; it and every container over it are gone afterwards."""
         with self._sandbox.workspace(label, self._limits) as workspace:
             yield SandboxBench(self._sandbox, workspace, self._limits)
 
     def sweep(self, label: str) -> None:
-        """Remove whatever a dead worker left of this examination."""
+        """Remove what dead workers left of an examination."""
         self._sandbox.sweep(label)
 
 
+@dataclass
 class SandboxBench:
-    """A :class:`~escrow.verification.runner.Bench` in one workspace."""
+    """One workspace on its way through inspection and build."""
 
-    def __init__(self, sandbox: Sandbox, workspace: Workspace, limits: Limits) -> None:
-        self._sandbox = sandbox
-        self._workspace = workspace
-        self._limits = limits
-        self._inspection: Inspection | None = None
+    sandbox: Sandbox
+    workspace: Workspace
+    limits: Limits
+    _inspection: Inspection | None = None
 
     def inspect(self, parts: Sequence[PartInput]) -> tuple[Inspection, tuple[Finding, ...]]:
-        """Unpack the parts and return what is known about them, and what is wrong with them."""
-        inspection = inspect_deposit(self._sandbox, self._workspace, parts, self._limits)
+        """Unpack the parts inside the workspace and look at them."""
+        inspection = inspect_deposit(self.sandbox, self.workspace, parts, self.limits)
         self._inspection = inspection
         return inspection, inventory_findings(inspection)
 
     def plan(self, inspection: Inspection) -> TrialBuildPlan:
-        """Return how it is to be built, within this runner's limits."""
-        return plan_trial_builds(inspection, self._limits)
+        """Plan within this installation's limits."""
+        return plan_trial_builds(inspection, self.limits)
 
     def build(self, plan: TrialBuildPlan, on_log: OnLog) -> TrialBuildResult:
-        """Build it without network.
-
-        Raises:
-            BuilderError: nothing was inspected on this bench.
-        """
+        """Build in the workspace that was inspected."""
         if self._inspection is None:
-            raise BuilderError("Nothing was inspected on this bench.", "Inspect the parts first.")
-        return run_trial_builds(self._sandbox, self._workspace, plan, self._inspection, on_log)
+            raise ValueError("a bench is inspected before it builds")
+        return run_trial_builds(self.sandbox, self.workspace, plan, self._inspection, on_log)
