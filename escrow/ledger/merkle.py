@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
 from escrow.ledger.errors import ConsistencyWrong, InclusionWrong
-from escrow.ledger.rows import StoredNode
 
 HASH_BYTES = 32
 
@@ -45,20 +44,21 @@ class Frontier:
         self.size = size
         self._peaks = list(peaks)
 
-    def append(self, new_leaf_hash: bytes) -> list[StoredNode]:
-        """Add a leaf and return the inner nodes that it completed, lowest first."""
+    def append(self, new_leaf_hash: bytes) -> list[bytes]:
+        """Add a leaf and return the inner hashes that it made, lowest first.
+
+        Their places (:func:`node_place`) follow one another, from ``nodes_in(size before)`` on.
+        """
         position = self.size
         self.size += 1
-        completed = []
+        made = []
         current = new_leaf_hash
-        level = 0
         while position & 1:
             current = node_hash(self._peaks.pop(), current)
             position >>= 1
-            level += 1
-            completed.append(StoredNode(level, position, current))
+            made.append(current)
         self._peaks.append(current)
-        return completed
+        return made
 
     def root(self) -> bytes:
         """Return the root of the tree (MTH of RFC 6962)."""

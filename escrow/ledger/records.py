@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
@@ -22,10 +22,10 @@ from sqlmodel import Field, Session, SQLModel
 from escrow.ground.database import UtcDateTime
 from escrow.ground.digests import Sha256Hex
 from escrow.ledger.errors import StreamBusy
-from escrow.ledger.events import Event, Stream
+from escrow.ledger.events import MAX_INTEGER, Event, Stream
 from escrow.ledger.leaves import LEAF_BYTES
 from escrow.ledger.merkle import leaf_hash, node_place
-from escrow.ledger.rows import StoredEntry, StoredLeaf, StoredNode, StreamHead
+from escrow.ledger.rows import StoredEntry, StoredLeaf, StreamHead, TreeRow
 
 # SQLite's own row number must be INTEGER; PostgreSQL's would end at two thousand million there.
 _Number = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
@@ -237,16 +237,14 @@ def entries_by_stream(session: Session) -> Iterator[StoredEntry]:
 
 
 def insert_leaves(
-    session: Session, leaves: Sequence[StoredLeaf], nodes: Sequence[StoredNode]
+    session: Session, leaves: Sequence[StoredLeaf], first_place: int, inner: Sequence[bytes]
 ) -> None:
-    """Store leaves and the inner hashes that they completed."""
+    """Store leaves, and the inner hashes that they made from a place on."""
     connection = session.connection()
     connection.execute(sa.insert(_LEAF), [vars(one) for one in leaves])
-    if nodes:
-        connection.execute(
-            sa.insert(_NODE),
-            [{"place": node_place(one.level, one.position), "hash": one.hash} for one in nodes],
-        )
+    if inner:
+        rows = [{"place": place, "hash": one} for place, one in enumerate(inner, first_place)]
+        connection.execute(sa.insert(_NODE), rows)
 
 
 def insert_checkpoint(session: Session, tree_size: int, note: str, signed_at: datetime) -> None:
@@ -323,43 +321,23 @@ def subtree_hashes(
     return found | {inner[row[0]]: row[1] for row in connection.execute(statement)}
 
 
-def node_hashes(session: Session, first_place: int, end_place: int) -> dict[int, bytes]:
-    """Return the stored inner hashes from a place on to before another, by place."""
-    statement = sa.select(_NODE.c.place, _NODE.c.hash).where(
-        _NODE.c.place >= first_place, _NODE.c.place < end_place
+def inner_hashes(session: Session, first_place: int, end_place: int) -> list[bytes]:
+    """Return the stored inner hashes from a place on to before another, in order."""
+    statement = (
+        sa.select(_NODE.c.hash)
+        .where(_NODE.c.place >= first_place, _NODE.c.place < end_place)
+        .order_by(_NODE.c.place)
     )
-    return {row[0]: row[1] for row in session.connection().execute(statement)}
-
-
-class TreeRow(NamedTuple):
-    """A leaf row with the entry that it stands for; the entry may be gone."""
-
-    leaf_index: int
-    entry_number: int
-    leaf: bytes
-    entry_sha256: str | None
-    entry: bytes | None
+    return list(session.connection().execute(statement).scalars())
 
 
 def tree_batches(session: Session) -> Iterator[Sequence[TreeRow]]:
     """Yield every leaf with its entry, by leaf index, some thousand at a time."""
-    statement = (
-        sa.select(
-            _LEAF.c.leaf_index,
-            _LEAF.c.entry_number,
-            _LEAF.c.leaf,
-            _ENTRY.c.entry_sha256,
-            _ENTRY.c.entry,
-        )
-        .outerjoin_from(_LEAF, _ENTRY, _ENTRY.c.number == _LEAF.c.entry_number)
-        .order_by(_LEAF.c.leaf_index)
-        .limit(READ_BATCH)
-    )
-    page = statement
-    while rows := session.connection().execute(page).all():
-        # A result row has the fields of TreeRow; copying a million of them would cost a second.
+    after = -MAX_INTEGER
+    while rows := _run(session, _TREE_PAGE, {"after": after}).fetchall():
+        # Plain rows have the fields of TreeRow; copying a million of them would cost a second.
         yield cast("Sequence[TreeRow]", rows)
-        page = statement.where(_LEAF.c.leaf_index > rows[-1].leaf_index)
+        after = rows[-1][0]
 
 
 def count_leaves(session: Session) -> int:
@@ -427,10 +405,11 @@ _ENTRY_COLUMNS = (
 
 @dataclass(frozen=True)
 class _Hot:
-    """A statement of the append path, with its SQLite text made once.
+    """A statement of a hot path, with its SQLite text made once.
 
-    Every change of the service passes here. On SQLite the driver runs the text itself: that
-    takes 20 µs where the statement's way through the toolkit takes 90, beside a commit of 200.
+    Every change of the service appends, and a check reads millions of rows. On SQLite the driver
+    runs the text itself: an append's two statements take 20 µs where their way through the
+    toolkit takes 90, beside a commit of 200.
     """
 
     statement: sa.Executable
@@ -452,6 +431,19 @@ _STREAM_HEAD = _hot(
     )
     .order_by(_ENTRY.c.stream_sequence.desc())
     .limit(1)
+)
+_TREE_PAGE = _hot(
+    sa.select(
+        _LEAF.c.leaf_index,
+        _LEAF.c.entry_number,
+        _LEAF.c.leaf,
+        _ENTRY.c.entry_sha256,
+        _ENTRY.c.entry,
+    )
+    .outerjoin_from(_LEAF, _ENTRY, _ENTRY.c.number == _LEAF.c.entry_number)
+    .where(_LEAF.c.leaf_index > sa.bindparam("after"))
+    .order_by(_LEAF.c.leaf_index)
+    .limit(READ_BATCH)
 )
 _INSERT_ENTRY = _hot(
     sa.insert(_ENTRY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 
 from escrow.ground.digests import Sha256Hex
 from escrow.ledger.events import Stream, StreamKind
@@ -52,10 +52,11 @@ class StoredLeaf:
     leaf: bytes
 
 
-@dataclass(frozen=True)
-class StoredNode:
-    """The hash of a whole subtree of 2^level leaves, the position-th of its level."""
+class TreeRow(NamedTuple):
+    """A leaf row with the entry that it stands for; the entry may be gone."""
 
-    level: int
-    position: int
-    hash: bytes
+    leaf_index: int
+    entry_number: int
+    leaf: bytes
+    entry_sha256: str | None
+    entry: bytes | None

@@ -20,8 +20,8 @@ from escrow.ledger.checkpoints import Checkpoint, sign_checkpoint, verify_checkp
 from escrow.ledger.errors import CheckpointForged, LeafGap, NodeRewritten, ProofFails
 from escrow.ledger.last_checkpoint import LastCheckpoint
 from escrow.ledger.leaves import sign_leaf
-from escrow.ledger.merkle import Frontier, whole_subtrees
-from escrow.ledger.rows import StoredEntry, StoredLeaf, StoredNode, StreamHead
+from escrow.ledger.merkle import Frontier, nodes_in, whole_subtrees
+from escrow.ledger.rows import StoredEntry, StoredLeaf, StreamHead
 
 # Entries handled at a time: a few megabytes, so memory stays flat after a long stop.
 SEQUENCE_BATCH = 2_000
@@ -122,12 +122,13 @@ class Sequencer:
         self, session: Session, frontier: Frontier, pending: Sequence[StoredEntry]
     ) -> None:
         leaves: list[StoredLeaf] = []
-        nodes: list[StoredNode] = []
+        inner: list[bytes] = []
+        first_place = nodes_in(frontier.size)
         for row in pending:
             leaf = sign_leaf(row.entry, self._leaf_signer)
             leaves.append(StoredLeaf(frontier.size, row.number, leaf.encoded))
-            nodes += frontier.append(leaf.hash)
-        records.insert_leaves(session, leaves, nodes)
+            inner += frontier.append(leaf.hash)
+        records.insert_leaves(session, leaves, first_place, inner)
 
 
 def _frontier(session: Session, head: Checkpoint | None) -> Frontier:

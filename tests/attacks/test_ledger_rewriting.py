@@ -105,12 +105,12 @@ def _digest(world: LedgerWorld, sequence: int) -> str:
         (
             "UPDATE ledger_node SET hash = zeroblob(32) WHERE place = 1",
             NodeRewritten,
-            "level 1, position 1",
+            "Inner hash 1 ",
         ),
         (
             "DELETE FROM ledger_node WHERE place = 1",
             NodeRewritten,
-            "level 1, position 1",
+            "Inner hash 1 ",
         ),
         ("INSERT INTO ledger_node VALUES (7, zeroblob(32))", NodeRewritten, "more inner"),
         (
