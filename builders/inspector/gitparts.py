@@ -73,7 +73,7 @@ def committed_at(folder: bytes) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def submodules(folder: bytes) -> list[Entry]:
+def submodules(folder: bytes) -> tuple[Entry, ...]:
     """Return the submodules of the commit: path, and the commit that belongs there."""
     listing = _git(folder, "ls-tree", "-r", "-z", "--full-tree", "HEAD")
     found = []
@@ -81,7 +81,7 @@ def submodules(folder: bytes) -> list[Entry]:
         if row.startswith(SUBMODULE.encode() + b" "):
             meta, _, path = row.partition(b"\t")
             found.append(Entry(path, SUBMODULE, 0, None, meta.split(b" ")[2].decode()))
-    return found
+    return tuple(found)
 
 
 def _heads(listing: bytes) -> dict[str, str]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from builders.inspector.bounds import ENTRIES_MAX, PATH_TOTAL_BYTES_MAX
 from builders.inspector.frames import Frames, PartStream
-from builders.inspector.gitparts import submodules
 from builders.inspector.markers import (
     find_markers,
     note_documents,
@@ -83,11 +82,10 @@ class Inspector:
         is_git = part.media == "git-bundle"
         lister = Lister(self._notes, self._budget, part.name)
         times = newest if part.kind == "source" and newest else None
-        linked = submodules(folder) if is_git and part.commit else []
-        gone = {entry.path for entry in linked}
+        gone = {entry.path for entry in part.submodules}
         skip = frozenset((b".git",)) if is_git else frozenset()
         walked = [e for e in lister.entries(folder, skip, times) if e.path not in gone]
-        entries = (*walked, *linked)
+        entries = (*walked, *part.submodules)
         watch = NameWatch(self._notes, part.name)
         for entry in entries:
             watch.see(entry.path)

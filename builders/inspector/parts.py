@@ -11,7 +11,7 @@ from typing import Any
 from builders.inspector import magic
 from builders.inspector.bounds import CHUNK_BYTES
 from builders.inspector.frames import PartStream
-from builders.inspector.gitparts import committed_at, open_bundle
+from builders.inspector.gitparts import committed_at, open_bundle, submodules
 from builders.inspector.notes import Notes
 from builders.inspector.places import Place
 from builders.inspector.probes import ProbeBudget
@@ -50,6 +50,7 @@ class Part:
     commit: str | None = None
     newest_mtime: int | None = None
     entries: tuple[Entry, ...] = ()
+    submodules: tuple[Entry, ...] = ()
 
     @classmethod
     def of_header(cls, header: dict[str, Any]) -> Part:
@@ -145,6 +146,7 @@ class Taker:
             os.makedirs(folder, exist_ok=True)
             part.commit = open_bundle(self._spool, folder, part.commit)
             part.newest_mtime = committed_at(folder)
+            part.submodules = submodules(folder)
             part.stored = True
         finally:
             unspool(self._spool, size, self._room)
