@@ -7,6 +7,7 @@ process of its own, and :class:`FakeRunner` stands where Docker would be.
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import tarfile
@@ -40,7 +41,6 @@ from escrow.vault.age import (
     FileKey,
     X25519Identity,
     encrypt_bytes,
-    new_x25519_identity,
     open_header,
     parse_recipient,
     wrap_file_key,
@@ -85,7 +85,7 @@ class WorkerKeyholder(KeyholderInside):
         )
         self._worker = worker
         self._clock = world.clock
-        self.documents_identity = new_x25519_identity()
+        self.documents_identity = _identity("documents")
         self.closed: list[str] = []
 
     def open_for_verification(self, deposit_id: DepositId) -> bytes:
@@ -131,7 +131,7 @@ class VerificationWorld:
     """One installation with a product, an agreement in force, and a worker.
 
     Args:
-        folder: for what lasts.
+        folder: for what lasts; a second world on the same folder is a restart.
         changes: placeholders of the agreement's template that are filled otherwise.
         engine: where jobs are enqueued; a list where none is given.
         runner: another one than the fake.
@@ -151,7 +151,7 @@ class VerificationWorld:
         self.scratch.mkdir(exist_ok=True)
         self.blobs = FileBlobStore(folder / "blobs")
         self.cast = AgreementCast(changes=changes or {})
-        worker = new_x25519_identity()
+        worker = _identity("worker")
         self.keyholder = WorkerKeyholder(self.ledger, worker)
         self.runner = FakeRunner(self.scratch)
         self.jobs = ListedJobs()
@@ -170,7 +170,8 @@ class VerificationWorld:
         )
         self.examiner = Examiner(self.tools)
         with self.database.writing() as session:
-            self._register(session)
+            if deposits.product_by_id(session, PRODUCT) is None:
+                self._register(session)
 
     def deposit(
         self,
@@ -377,6 +378,11 @@ class VerificationWorld:
             "carried_from": origin,
         }
         return deposits.Part(**values)
+
+
+def _identity(name: str) -> X25519Identity:
+    """Return the key whose seed is the digest of a name: a restarted world has the same."""
+    return X25519Identity(hashlib.sha256(name.encode()).digest())
 
 
 class _DefiningJobs:
