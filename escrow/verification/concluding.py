@@ -154,51 +154,10 @@ class Concluder:
         now: datetime,
     ) -> None:
         """Log the signed statement in the stream of whoever reads it, and store it."""
-        readers, judgement = report.readers, report.readers.judgement
-        stream = (
-            Stream("agreement", readers.agreement_id)
-            if readers.agreement_id
-            else Stream("product", deposit.product_id)
-        )
-        event = NewEvent(
-            stream,
-            REPORT_SIGNED,
-            ACTOR,
-            {
-                "examination_id": outcome.examination_id,
-                "deposit_id": deposit.id,
-                "classes": list(readers.classes),
-                STATEMENT_FIELD: report.signed.statement_sha256,
-                "verdict": judgement.verdict,
-                "level": judgement.reached,
-            },
-        )
+        event = _report_event(deposit, outcome, report)
         entry = self.scribe.append(session, event)
-        document = None if report.sealed else _as_json(report.signed)
-        records.add(
-            session,
-            *(
-                ReportRow(
-                    examination_id=outcome.examination_id,
-                    agreement_id=readers.agreement_id,
-                    disclosure_class=reader,
-                    deposit_id=deposit.id,
-                    product_id=deposit.product_id,
-                    verdict=judgement.verdict,
-                    level=judgement.reached,
-                    reason=judgement.reason,
-                    ordered_level=judgement.ordered,
-                    renews_badge=judgement.renews_badge,
-                    meets_cadence=judgement.meets_cadence,
-                    signed_at=now,
-                    statement_sha256=report.signed.statement_sha256,
-                    entry_sha256=entry.entry_sha256,
-                    document=document,
-                    document_id=report.sealed.id if report.sealed else None,
-                )
-                for reader in readers.classes
-            ),
-        )
+        rows = _report_rows(deposit, outcome, report, entry.entry_sha256, now)
+        records.add(session, *rows)
 
     def _log_documents(
         self,
@@ -223,6 +182,52 @@ class Concluder:
         if key is None or key.recipient != recipient:
             raise DocumentsKeyChanged
         return key.epoch
+
+
+def _report_event(deposit: DepositFacts, outcome: Outcome, report: _Report) -> NewEvent:
+    readers, judgement = report.readers, report.readers.judgement
+    stream = (
+        Stream("agreement", readers.agreement_id)
+        if readers.agreement_id
+        else Stream("product", deposit.product_id)
+    )
+    data = {
+        "examination_id": outcome.examination_id,
+        "deposit_id": deposit.id,
+        "classes": list(readers.classes),
+        STATEMENT_FIELD: report.signed.statement_sha256,
+        "verdict": judgement.verdict,
+        "level": judgement.reached,
+    }
+    return NewEvent(stream, REPORT_SIGNED, ACTOR, data)
+
+
+def _report_rows(
+    deposit: DepositFacts, outcome: Outcome, report: _Report, entry_sha256: str, now: datetime
+) -> list[ReportRow]:
+    """Return one row for each class that reads the statement."""
+    judgement = report.readers.judgement
+    return [
+        ReportRow(
+            examination_id=outcome.examination_id,
+            agreement_id=report.readers.agreement_id,
+            disclosure_class=reader,
+            deposit_id=deposit.id,
+            product_id=deposit.product_id,
+            verdict=judgement.verdict,
+            level=judgement.reached,
+            reason=judgement.reason,
+            ordered_level=judgement.ordered,
+            renews_badge=judgement.renews_badge,
+            meets_cadence=judgement.meets_cadence,
+            signed_at=now,
+            statement_sha256=report.signed.statement_sha256,
+            entry_sha256=entry_sha256,
+            document=None if report.sealed else _as_json(report.signed),
+            document_id=report.sealed.id if report.sealed else None,
+        )
+        for reader in report.readers.classes
+    ]
 
 
 def _finding_rows(row: records.ExaminationRow, verdicts: Verdicts) -> list[FindingRow]:

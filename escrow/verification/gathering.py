@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -92,8 +92,6 @@ def gather_case(session: Session, deposit_id: DepositId) -> Case:
     ]
     origins = _origins(session, parts)
     covered = _covered_parts(session, {deposit_id, *origins.values()})
-    smallest_k = min((one.k for one in in_force), default=0)
-    slug = _product_slug(session, product_id)
     sent = {part.id for part in parts if not part.is_carried}
     return Case(
         deposit=DepositFacts(
@@ -103,19 +101,19 @@ def gather_case(session: Session, deposit_id: DepositId) -> Case:
             Required(one.kind, one.name or None, one.required, one.max_age_days)
             for one in deposits.materials_of(session, product_id)
         ),
-        agreements=tuple(
-            _agreement_case(one, slug, smallest_k, covered[one.agreement_id]) for one in in_force
-        ),
+        agreements=_agreement_cases(_product_slug(session, product_id), in_force, covered),
         has_headers=sent <= {one.part_id for one in headers},
-        longest_wait=min(
-            (timedelta(hours=one.terms.verification.max_age_hours) for one in in_force),
-            default=LONGEST_PASSED_OVER,
-        ),
+        longest_wait=_longest_wait(in_force),
         newer=tuple(_newer(session, product_id, row.number)),
         proven=frozenset(
             part_id for part_id, origin in origins.items() if _is_proven(session, origin)
         ),
     )
+
+
+def _longest_wait(in_force: Sequence[AgreementInForce]) -> timedelta:
+    terms = (timedelta(hours=one.terms.verification.max_age_hours) for one in in_force)
+    return min([LONGEST_PASSED_OVER, *terms])
 
 
 def _newer(session: Session, product_id: ProductId, number: int) -> Iterator[Waiting]:
@@ -159,6 +157,18 @@ def _covered_parts(session: Session, deposit_ids: set[DepositId]) -> Mapping[str
         for header in vault.header_records_of(session, deposit_id):
             covered[header.agreement_id].add(header.part_id)
     return defaultdict(frozenset, {key: frozenset(ids) for key, ids in covered.items()})
+
+
+def _agreement_cases(
+    product_slug: str,
+    in_force: Sequence[AgreementInForce],
+    covered: Mapping[str, frozenset[str]],
+) -> tuple[AgreementCase, ...]:
+    smallest_k = min((one.k for one in in_force), default=0)
+    return tuple(
+        _agreement_case(one, product_slug, smallest_k, covered[one.agreement_id])
+        for one in in_force
+    )
 
 
 def _agreement_case(
