@@ -118,9 +118,13 @@ class Stage:
         until = time.monotonic() + START_TIMEOUT_SECONDS
         while not _answers(self.port):
             if self._service.poll() is not None or time.monotonic() > until:
-                text = (self.folder / "service.log").read_text(errors="replace")[-4000:]
-                raise PlayFailed(f"the service did not start:\n{text}")
+                raise PlayFailed("the service did not start")
             time.sleep(0.1)
+
+    def last_words(self) -> str:
+        """Return the end of the service's log."""
+        log = self.folder / "service.log"
+        return log.read_text(errors="replace")[-4000:] if log.exists() else "nothing"
 
     def stop(self) -> None:
         """Stop the service in order and remove its scratch."""
@@ -143,6 +147,8 @@ def stage() -> Iterator[Stage]:
         play = Stage(Path(folder))
         try:
             yield play
+        except PlayFailed as problem:
+            raise PlayFailed(f"{problem}\n\nThe service said last:\n{play.last_words()}") from None
         finally:
             play.stop()
 

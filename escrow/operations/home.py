@@ -148,8 +148,8 @@ def drop_privileges(user: ProcessUser) -> None:
     os.setgroups([])
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
-    # Files in the shared folder must stay writable for the other process, and for nobody else.
-    os.umask(0o007)
+    # SQLite gives the files beside the shared database that file's own mode, whatever this says.
+    os.umask(0o077)
 
 
 def group_name(user: ProcessUser | None) -> str | None:

@@ -88,7 +88,6 @@ def initialise(settings: Settings, *, new_token: bool) -> Initialised:
 def prepare(settings: Settings) -> Home:
     """Make folders, users, the service's keys and the tables, whatever of it is missing."""
     settings.check_safe()
-    os.umask(0o007)
     home = Home(settings.home)
     user = own_user(settings.keyholder_user)
     lay_out(home, user)

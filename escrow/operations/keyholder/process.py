@@ -6,6 +6,7 @@ where its own user cannot read. Secrets are opened only after, from its own fold
 
 from __future__ import annotations
 
+import codecs
 import json
 import logging
 import os
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from escrow.ground.clock import SystemClock
 from escrow.ground.database import Database
+from escrow.ground.digests import canonical_json
+from escrow.ground.identifiers import AgreementId
 from escrow.ground.settings import Settings
 from escrow.operations.home import Home, drop_privileges, own_user
 from escrow.operations.keyholder.ceremonies import Ceremonies
@@ -24,6 +27,8 @@ from escrow.operations.keyholder.documents import Documents
 from escrow.operations.keyholder.grounds import Grounds, grounds_of
 from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.wire import KeyholderServer, Verb
+from escrow.vault import age
+from escrow.vault.ceremony import deal
 from escrow.vault.keys import FileKeyManager, InsecureKeyManager, KeyManager
 
 # Lanes that no verdict closed are closed by the clock; looking every ten minutes is often enough
@@ -94,15 +99,12 @@ def key_manager_of(settings: Settings, disk: OwnDisk) -> KeyManager:
 
 def _load_before_dropping(settings: Settings) -> None:
     """Touch what Python would otherwise load lazily, while its files can still be read."""
-    import encodings.idna
-    import sqlite3
-
-    from escrow.vault import age
-
-    del encodings, sqlite3
-    identity = age.new_hybrid_identity()
-    header = age.wrap_file_key(age.FileKey.generate(), [identity.recipient])
-    age.open_header(header, [identity])
+    for codec in ("ascii", "idna", "latin-1", "utf-16-be", "utf-8"):
+        codecs.lookup(codec)
+    # Every act of the keyholder uses one of these; together they load all that acts need.
+    recipient = str(age.new_x25519_identity().recipient)
+    deal(AgreementId("agr_warm"), 1, 2, [recipient] * 3, bytes(32))
+    canonical_json({"warm": [1, "up"]})
     database = Database(settings.database_url)
     with database.reading() as session:
         session.connection().exec_driver_sql("SELECT 1")

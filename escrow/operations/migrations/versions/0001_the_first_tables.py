@@ -160,23 +160,20 @@ def upgrade() -> None:
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("number"),
-        sa.UniqueConstraint("entry_sha256"),
         sa.UniqueConstraint(
             "stream_kind", "stream_id", "stream_sequence", name="uq_ledger_entry_stream"
         ),
     )
     op.create_table(
         "ledger_node",
-        sa.Column("level", sa.Integer(), nullable=False),
         sa.Column(
-            "position",
+            "place",
             sa.BigInteger().with_variant(sa.INTEGER(), "sqlite"),
             autoincrement=False,
             nullable=False,
         ),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("level", "position"),
-        sqlite_with_rowid=False,
+        sa.PrimaryKeyConstraint("place"),
     )
     op.create_table(
         "organisation",
@@ -272,6 +269,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("leaf_index"),
         sa.UniqueConstraint("entry_number"),
+        sa.UniqueConstraint("leaf"),
     )
     op.create_table(
         "member",
