@@ -1,0 +1,1 @@
+"""Measurements beside their peers, in one run on one machine; nothing here is a test."""
