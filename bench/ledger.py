@@ -21,7 +21,7 @@ from escrow.ledger import records
 from escrow.ledger.appending import Scribe
 from escrow.ledger.events import NewEvent, Stream
 from escrow.ledger.fsck import check_ledger, check_tree
-from escrow.ledger.merkle import Frontier, leaf_hash
+from escrow.ledger.merkle import leaf_hash, root_of
 from escrow.ledger.proofs import proof_of, verify_proof
 from escrow.testing.ledgers import LedgerWorld
 
@@ -148,11 +148,10 @@ def _signatures(folder: Path) -> list[Figure]:
 
 
 def _hash_alone(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
-    frontier = Frontier()
-    for entry, leaf in pairs:
-        hashlib.sha256(hashlib.sha256(entry).digest()).digest()
-        frontier.append(leaf_hash(leaf))
-    return frontier.root()
+    sha256 = hashlib.sha256
+    for entry, _ in pairs:
+        sha256(sha256(entry).digest()).digest()
+    return root_of([leaf_hash(leaf) for _, leaf in pairs])
 
 
 def _rounds(works: Sequence[Callable[[], object]], times: int) -> list[list[float]]:

@@ -11,7 +11,7 @@ whole ledger was rolled back to an older state (the keyholder's own file shows t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -123,25 +123,31 @@ def _walk_tree(session: Session, log_key: PublicKey, leaf_key: PublicKey | None)
     due = next(checkpoints, None)
     for batch in records.tree_batches(session):
         first = frontier.size
+        hashes = [leaf_hash(_checked_leaf(row, at)) for at, row in enumerate(batch, first)]
+        if leaf_key is not None:
+            _check_leaf_signatures(batch, leaf_key)
         inner: list[bytes] = []
-        for row in batch:
-            leaf = _checked_leaf(row, frontier.size)
-            if leaf_key is not None:
-                _check_leaf_signature(leaf, frontier.size, leaf_key)
-            inner += frontier.append(leaf_hash(leaf))
-            if due is not None and due.tree_size == frontier.size:
-                _check_root(due, frontier)
-                newest, due, count = due, next(checkpoints, None), count + 1
+        while due is not None and due.tree_size <= first + len(hashes):
+            inner += frontier.extend(hashes[frontier.size - first : due.tree_size - first])
+            _check_root(due, frontier)
+            newest, due, count = due, next(checkpoints, None), count + 1
+        inner += frontier.extend(hashes[frontier.size - first :])
         _check_inner(session, nodes_in(first), inner)
-    if due is not None or frontier.size != (newest.tree_size if newest else 0):
-        counted = due or newest
+    _check_end(session, frontier, newest, due)
+    return _Tree(frontier, newest, count)
+
+
+def _check_end(
+    session: Session, frontier: Frontier, newest: Checkpoint | None, due: Checkpoint | None
+) -> None:
+    counted = due or newest
+    if frontier.size != (counted.tree_size if counted else 0):
         raise LeafGap(
             f"There are {frontier.size} leaves, but a checkpoint counts "
             f"{counted.tree_size if counted else 0}."
         )
     if records.count_nodes(session) != nodes_in(frontier.size):
         raise NodeRewritten("There are more inner hashes than the tree has inner nodes.")
-    return _Tree(frontier, newest, count)
 
 
 def _verified_checkpoints(session: Session, log_key: PublicKey) -> Iterator[Checkpoint]:
@@ -181,12 +187,13 @@ def _flaw_of(row: TreeRow, index: int) -> LedgerBroken:
     return LeafRewritten(f"Leaf {index} does not carry the checksum of entry {row.entry_number}.")
 
 
-def _check_leaf_signature(leaf: bytes, index: int, leaf_key: PublicKey) -> None:
+def _check_leaf_signatures(batch: Sequence[TreeRow], leaf_key: PublicKey) -> None:
     # 3. signature
-    try:
-        parse_leaf(leaf).check_signature(leaf_key)
-    except (ProofFails, ValueError) as problem:
-        raise LeafForged(f"Leaf {index}: the leaf key did not sign it.") from problem
+    for leaf_index, _, leaf, _, _ in batch:
+        try:
+            parse_leaf(leaf).check_signature(leaf_key)
+        except (ProofFails, ValueError) as problem:
+            raise LeafForged(f"Leaf {leaf_index}: the leaf key did not sign it.") from problem
 
 
 def _check_root(checkpoint: Checkpoint, frontier: Frontier) -> None:

@@ -45,19 +45,25 @@ class Frontier:
         self._peaks = list(peaks)
 
     def append(self, new_leaf_hash: bytes) -> list[bytes]:
-        """Add a leaf and return the inner hashes that it made, lowest first.
+        """Add one leaf; see :meth:`extend`."""
+        return self.extend((new_leaf_hash,))
+
+    def extend(self, new_leaf_hashes: Iterable[bytes]) -> list[bytes]:
+        """Add leaves and return the inner hashes that they made, in the order of their making.
 
         Their places (:func:`node_place`) follow one another, from ``nodes_in(size before)`` on.
         """
-        position = self.size
-        self.size += 1
         made = []
-        current = new_leaf_hash
-        while position & 1:
-            current = node_hash(self._peaks.pop(), current)
-            position >>= 1
-            made.append(current)
-        self._peaks.append(current)
+        peaks, size = self._peaks, self.size
+        for current in new_leaf_hashes:
+            position = size
+            while position & 1:
+                current = _sha256(b"\x01" + peaks.pop() + current).digest()
+                made.append(current)
+                position >>= 1
+            peaks.append(current)
+            size += 1
+        self.size = size
         return made
 
     def root(self) -> bytes:
@@ -76,8 +82,7 @@ def fold(peaks: Sequence[bytes]) -> bytes:
 def root_of(leaf_hashes: Iterable[bytes]) -> bytes:
     """Return the root over leaf hashes."""
     frontier = Frontier()
-    for one in leaf_hashes:
-        frontier.append(one)
+    frontier.extend(leaf_hashes)
     return frontier.root()
 
 

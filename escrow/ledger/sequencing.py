@@ -95,8 +95,8 @@ class Sequencer:
         return head
 
     def _take_pending(self, session: Session, frontier: Frontier) -> None:
-        last_number = records.newest_sequenced_number(session)
-        floor = last_number - records.LATE_COMMIT_WINDOW if self._has_looked_far_back else 0
+        # A keyholder that starts looks at everything once: what was left out is found again.
+        floor = records.settled_number(session) if self._has_looked_far_back else 0
         while pending := records.pending_entries(session, floor, SEQUENCE_BATCH):
             _check_pending(session, pending, self._roles)
             self._add_leaves(session, frontier, pending)

@@ -32,7 +32,6 @@ from escrow.ledger.events import Event, Stream
 from escrow.ledger.fsck import check_tree
 from escrow.ledger.leaves import sign_leaf
 from escrow.ledger.reading import read_stream
-from escrow.ledger.records import LATE_COMMIT_WINDOW
 from escrow.testing.ledgers import STREAM, LedgerWorld, named_key
 
 
@@ -238,11 +237,20 @@ def test_a_swapped_signature_is_found(world: LedgerWorld) -> None:
         _check_streams(world)
 
 
-def test_an_entry_left_out_of_the_tree_for_long_is_found(world: LedgerWorld) -> None:
+def test_an_entry_left_out_is_found_and_taken_in_by_the_next_keyholder(
+    world: LedgerWorld,
+) -> None:
     world.append()
-    world.tamper("UPDATE ledger_entry SET number = ? WHERE number = 9", -LATE_COMMIT_WINDOW - 5)
-    with pytest.raises(EntrySkipped):
+    world.tamper("UPDATE ledger_entry SET number = 100 WHERE number = 9")
+    world.sequence()
+    world.append()
+    world.tamper("UPDATE ledger_entry SET number = 50 WHERE number = 101")
+    assert world.sequence() is None
+    with pytest.raises(EntrySkipped, match="Entry 50 "):
         world.check()
+    world.sequencer = world.new_sequencer()
+    world.sequence()
+    assert world.check().leaves == 10
 
 
 def _entry(world: LedgerWorld, number: int) -> bytes:
