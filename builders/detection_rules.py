@@ -107,14 +107,12 @@ _OTHERS: tuple[tuple[str, str, str], ...] = (
     ("php", "composer.json", "PHP with Composer"),
     ("ruby", "Gemfile", "Ruby with Bundler"),
     ("ruby", "*.gemspec", "Ruby"),
-    ("dotnet", "*.sln", ".NET"),
     ("dotnet", "*.csproj", ".NET"),
     ("dotnet", "*.fsproj", ".NET"),
     ("dotnet", "*.vbproj", ".NET"),
     ("elixir", "mix.exs", "Elixir"),
     ("erlang", "rebar.config", "Erlang"),
     ("swift", "Package.swift", "Swift"),
-    ("swift", "*.xcodeproj", "Xcode"),
     ("dart", "pubspec.yaml", "Dart or Flutter"),
     ("haskell", "stack.yaml", "Haskell with Stack"),
     ("haskell", "*.cabal", "Haskell with Cabal"),
@@ -127,7 +125,8 @@ _OTHERS: tuple[tuple[str, str, str], ...] = (
     ("deno", "deno.json", "Deno"),
     ("deno", "deno.jsonc", "Deno"),
 )
-# Another way to build the same thing where an offered one stands beside it.
+# Another way to build the same thing where an offered one stands beside or above it: many C
+# libraries bring a solution for each version of another compiler.
 _ALTERNATIVES: tuple[tuple[str, str, str], ...] = (
     ("bazel", "MODULE.bazel", "Bazel"),
     ("bazel", "WORKSPACE", "Bazel"),
@@ -137,6 +136,8 @@ _ALTERNATIVES: tuple[tuple[str, str, str], ...] = (
     ("xmake", "xmake.lua", "XMake"),
     ("python-pipenv", "Pipfile", "Python with Pipenv"),
     ("python-conda", "environment.yml", "Python with Conda"),
+    ("dotnet", "*.sln", ".NET"),
+    ("swift", "*.xcodeproj", "Xcode"),
     ("nix", "flake.nix", "Nix"),
     ("nix", "default.nix", "Nix"),
     ("r", "DESCRIPTION", "R"),

@@ -264,7 +264,7 @@ PLANNING = (
         "E-PLAN-TOOLCHAIN-BACKEND",
         "The builder image's own packaging tools were used",
         "info",
-        "The deposit brings no {tools}; the builder image's own were used.",
+        "The deposit brings no {tools}; the builder image's own are taken.",
         "Nothing to do: the image travels with the package. To fix the version, put it into "
         "deps/pypi.",
     ),
@@ -315,8 +315,7 @@ BUILDING = (
         "npm packages are missing from the deposit",
         "fail",
         "The build is incomplete: the npm package(s) {names} are not in the deposit.",
-        "Run: npm ci --cache deps/npm (with npm 9 and Node 18, beside the lock file) and deposit "
-        "deps/ with the source.",
+        "Run, beside the lock file: npm ci --cache deps/npm and deposit deps/ with the source.",
     ),
     FindingType(
         "E-BUILD-NODE-MODULE",

@@ -290,7 +290,8 @@ class _Trial:
 
 def phase_script(phase: PhasePlan) -> str:
     """Return the shell program of a phase: each command is shown, and the first failure ends it."""
-    lines = ["set -e", 'mkdir -p "$OUT" "$BUILD" "$HOME"']
+    # One stream keeps the order of what was said; two pipes would mix it.
+    lines = ["set -e", "exec 2>&1", 'mkdir -p "$OUT" "$BUILD" "$HOME"']
     for command in phase.commands:
         lines += [f"printf '%s\\n' {shlex.quote('+ ' + command)}", command]
     return "\n".join(lines) + "\n"

@@ -28,7 +28,7 @@ SKIPPED_FOLDERS = frozenset(
     b"node_modules vendor vendored third_party third-party 3rdparty deps bower_components "
     b"test tests testdata test-data fixtures __tests__ spec example examples sample samples "
     b"demo demos doc docs documentation benchmark benchmarks bench fuzz "
-    b"dist target site-packages __pycache__".split()
+    b"contrib dist target site-packages __pycache__".split()
 )
 
 _DOCUMENT = re.compile(

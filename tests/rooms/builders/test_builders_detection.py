@@ -93,6 +93,10 @@ TREES = {
     "rust": ({"Cargo.toml": "[package]"}, ["rust not offered"]),
     "go": ({"go.mod": "module x"}, ["go not offered"]),
     "dotnet": ({"src/p.csproj": "<Project/>"}, ["dotnet src not offered"]),
+    "solutions below cmake": (
+        {"CMakeLists.txt": CMAKE, "msvc/p.sln": "", "csharp/p.csproj": ""},
+        ["cpp cmake", "dotnet csharp not offered"],
+    ),
     "bazel beside cmake": ({"MODULE.bazel": "", "CMakeLists.txt": CMAKE}, ["cpp cmake"]),
     "a Dockerfile alone": ({"Dockerfile": "FROM x"}, ["docker not offered"]),
     "a Dockerfile beside": ({"Dockerfile": "FROM x", "setup.py": ""}, ["python package"]),
