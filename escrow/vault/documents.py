@@ -1,12 +1,11 @@
 """Derived documents: sealed like parts, to a key of the product that the keyholder opens alone.
 
-Whoever may read a document is decided above, by its disclosure class; here it is only sealed and
-opened. The worker seals (it knows the recipient), the keyholder gives one file key at a time.
+Whoever may read a document is decided above, by its disclosure class; here are only the keys. The
+worker seals by itself, since it knows the recipient; the keyholder opens one file key at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from escrow.ground.database import Session
@@ -17,13 +16,9 @@ from escrow.vault.age import (
     new_hybrid_identity,
     open_header,
     parse_identity,
-    parse_recipient,
-    wrap_file_key,
 )
-from escrow.vault.blobs import BlobStore, BytesLike
 from escrow.vault.errors import DocumentMissing
 from escrow.vault.keys import KeyManager
-from escrow.vault.sealing import PayloadSealer, SealedPayload
 
 _AAD_LABEL = b"escrow-documents-identity/1\0"
 
@@ -67,27 +62,6 @@ def open_document_key(session: Session, keys: KeyManager, document_id: DocumentI
     aad = _aad(product_id, key.epoch)
     identity = parse_identity(keys.unwrap(key.key_id, key.sealed_identity, aad).decode())
     return open_header(document.header, [identity])
-
-
-def seal_to_store(
-    store: BlobStore, recipient: str, pieces: Iterable[BytesLike]
-) -> tuple[bytes, SealedPayload]:
-    """Seal a stream of bytes to one recipient; return its header and what the manifest says.
-
-    Raises:
-        BadRecipient: not an age recipient.
-        BlobStoreUnavailable: the store failed; nothing is left of it.
-    """
-    file_key = FileKey.generate()
-    header = wrap_file_key(file_key, [parse_recipient(recipient)])
-    sealer = PayloadSealer(store.stage(), file_key)
-    try:
-        for piece in pieces:
-            sealer.write(piece)
-        return header, sealer.finish()
-    except BaseException:
-        sealer.discard()
-        raise
 
 
 def _aad(product_id: ProductId, epoch: int) -> bytes:
