@@ -212,3 +212,9 @@ class UploadMalformed(InvalidInput):
     """A header that the upload protocol asks for is missing or unreadable."""
 
     code = "deposits.upload-malformed"
+
+
+class UploadWrongType(InvalidInput):
+    """A piece came with another content type than the protocol's (the wire says 415)."""
+
+    code = "deposits.upload-wrong-type"

@@ -168,6 +168,11 @@ def products_of(session: Session, organisation_id: OrganisationId) -> list[Produ
     return list(session.exec(query.order_by(Product.slug)))
 
 
+def all_products(session: Session) -> list[Product]:
+    """Return every product, by vendor and name."""
+    return list(session.exec(select(Product).order_by(Product.organisation_id, Product.slug)))
+
+
 def repository_by_slug(
     session: Session, product_id: ProductId, slug: str
 ) -> ProductRepository | None:
@@ -209,16 +214,14 @@ def deposit_by_number(session: Session, product_id: ProductId, number: int) -> D
     ).first()
 
 
-def deposits_of(session: Session, product_id: ProductId, limit: int) -> list[Deposit]:
-    """Return a product's newest sealed deposits, newest first."""
-    return list(
-        session.exec(
-            select(Deposit)
-            .where(Deposit.product_id == product_id, Deposit.state == "sealed")
-            .order_by(col(Deposit.number).desc())
-            .limit(limit)
-        )
-    )
+def deposits_of(
+    session: Session, product_id: ProductId, limit: int, before: int | None = None
+) -> list[Deposit]:
+    """Return a product's sealed deposits, newest first, from below a number on."""
+    query = select(Deposit).where(Deposit.product_id == product_id, Deposit.state == "sealed")
+    if before is not None:
+        query = query.where(col(Deposit.number) < before)
+    return list(session.exec(query.order_by(col(Deposit.number).desc()).limit(limit)))
 
 
 def newest_sealed(session: Session, product_id: ProductId) -> Deposit | None:

@@ -107,7 +107,10 @@ def _objection(update: RefUpdate, patterns: Sequence[str]) -> str | None:
 def _shallow_remedy(snapshot: bool) -> str:
     # A bundle cannot say where its history was cut, so no stock git could clone it again.
     if snapshot:
-        return "Deposit the working tree as it is with 'escrow deposit source .'."
+        return (
+            "Export the tree with 'git archive -o source.tar HEAD' and deposit that: "
+            "'escrow deposit send VENDOR/PRODUCT --source source.tar'."
+        )
     return "Fetch the whole history with 'git fetch --unshallow' (in CI: fetch depth 0) and push."
 
 

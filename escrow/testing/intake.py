@@ -90,6 +90,8 @@ class IntakeWorld:
         scratch: for what does not; reachable by git's user when there is one.
         product: what ``acme`` registers.
         git_user: the user set aside for git, if any.
+        limits: of git.
+        blobs: another store than the ordinary one.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class IntakeWorld:
         product: ProductSpec = ENGINE,
         git_user: str | None = None,
         limits: GitLimits | None = None,
+        blobs: FileBlobStore | None = None,
     ) -> None:
         self.scratch = scratch
         for name in ("push", "uploads"):
@@ -106,7 +109,7 @@ class IntakeWorld:
         self.ledger = LedgerWorld(folder)
         self.database = self.ledger.database
         self.clock = self.ledger.clock
-        self.blobs = FileBlobStore(folder / "blobs")
+        self.blobs = blobs or FileBlobStore(folder / "blobs")
         self.jobs = ListedJobs()
         self.agreements = [StandingAgreement(AgreementId("agr_1"))]
         self.keyholder = KeyholderInside(

@@ -1,8 +1,8 @@
 """A keyholder without a process of its own: real lanes, real signatures, a real sequencer.
 
 It differs from the real one in what it keeps (a lane's secret follows from the deposit's id, so
-that it outlives a restart) and in what it leaves out: it writes no lasting headers, and only proves that they could be written, by opening every lane
-header of the deposit with the lane's secret.
+that it outlives a restart) and in what it leaves out: it writes no lasting headers, and only
+proves that they could be written, by opening every lane header with the lane's secret.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ class KeyholderInside:
         self._sequencer = sequencer
         self._closed: set[DepositId] = set()
         self._headed: set[DepositId] = set()
-        # While set, every call fails as it does when the other process is down.
+        # While set, these calls fail as they do when the other process is down.
         self.is_out = False
+        self.is_out_for_headers = False
 
     @property
     def key(self) -> PublicKey:
@@ -64,6 +65,8 @@ class KeyholderInside:
     def seal_lasting_headers(self, deposit_id: DepositId) -> None:
         """Prove that every header could be written, and log that."""
         self._check_up()
+        if self.is_out_for_headers:
+            raise _out()
         if deposit_id in self._headed:
             return
         keys = self.file_keys(deposit_id)
@@ -123,4 +126,8 @@ class KeyholderInside:
 
     def _check_up(self) -> None:
         if self.is_out:
-            raise KeyholderOut("The keyholder does not answer.", "Start it.")
+            raise _out()
+
+
+def _out() -> KeyholderOut:
+    return KeyholderOut("The keyholder does not answer.", "Start it.")
