@@ -155,6 +155,11 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
         _hinted("E-BUILD-PACKAGE-CONFIG-MISSING", "package", configuration_hint),
     ),
     (
+        r"configure: error: \W{0,2}([A-Za-z0-9_.+-]{1,60}) (?:library |headers? )?"
+        r"(?:was |were )?(?:not found|is required|required)",
+        _hinted("E-BUILD-PACKAGE-CONFIG-MISSING", "package", configuration_hint),
+    ),
+    (
         r'Could not find a package configuration file provided by "([^"]{1,100})"',
         _hinted("E-BUILD-PACKAGE-CONFIG-MISSING", "package", configuration_hint),
     ),
@@ -163,7 +168,7 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
         _hinted("E-BUILD-PACKAGE-CONFIG-MISSING", "package", configuration_hint),
     ),
     (
-        r"No rule to make target '([^']{1,300})'(?:, needed by|\.)",
+        r"No rule to make target '([^']{1,300})', needed by",
         _one("E-BUILD-FILE-MISSING", "file"),
     ),
     (r"^\S{1,300}?:\d+(?::\d+)?: error: ", _whole_line("E-BUILD-COMPILE-ERROR", "line")),

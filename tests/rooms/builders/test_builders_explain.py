@@ -69,6 +69,7 @@ LINES = {
         "E-BUILD-PACKAGE-CONFIG-MISSING",
         "libssl-dev",
     ),
+    'configure: error: "libevent not found"': ("E-BUILD-PACKAGE-CONFIG-MISSING", "libevent-dev"),
     "/bin/sh: 1: protoc: not found": ("E-BUILD-COMMAND-MISSING", "protobuf-compiler"),
     "build.sh: line 3: gfortran: command not found": ("E-BUILD-COMMAND-MISSING", "gfortran"),
     "make: swig: No such file or directory": ("E-BUILD-COMMAND-MISSING", "swig"),
