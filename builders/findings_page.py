@@ -11,7 +11,7 @@ PAGE = Path("docs/findings.md")
 
 _HEAD = """# Findings
 
-Generated from `builders/findings_table.py` by `make docs`; do not edit.
+Generated from the tables `builders/findings_of_*.py` by `make docs`; do not edit.
 
 A code never changes its meaning. `fail` makes the verdict FAIL; `warn` and `info` do not.
 *Not tested* marks the reasons of a NOT TESTED verdict. Code and title may be shown to every party;
