@@ -160,19 +160,18 @@ class _SevenZip(_Tail):
         return bytes(self._tail[start - first : start - first + size]) if start >= first else None
 
     def _decoded(self, header: bytes) -> bytes:
-        """Return a compressed header's content, where it is as simple as 7-Zip writes it."""
-        properties = header.find(b"\x03\x01\x01\x05")  # the coder id of LZMA, 5 bytes of properties
-        if header[:1] != b"\x17" or properties < 0:
+        """Return a compressed header's content, where it is as simple as archivers write it."""
+        if header[:1] != b"\x17":
             return b""
         try:
-            position, at = _seven_zip_number(header, 3)
+            position, at = _seven_zip_number(header, 2)
             _, at = _seven_zip_number(header, at)
             packed, _ = _seven_zip_number(header, at + 1)
-            filters = [_lzma_filter(header[properties + 4 : properties + 9])]
+            filters = [_header_filter(header)]
             body = self._slice(_SEVEN_ZIP_START_BYTES + position, packed)
             opened = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
             return opened.decompress(body or b"", _SEVEN_ZIP_HEADER_MAX)
-        except (lzma.LZMAError, IndexError, ValueError, EOFError, MemoryError):
+        except (lzma.LZMAError, IndexError, ValueError, EOFError, MemoryError, struct.error):
             return b""
 
 
@@ -185,6 +184,17 @@ def _seven_zip_number(data: bytes, at: int) -> tuple[int, int]:
         value |= data[at + 1 + index] << (8 * index)
         mask >>= 1
     return value, at + 9
+
+
+def _header_filter(header: bytes) -> dict[str, int]:
+    """Return how a header is compressed: LZMA by 7-Zip, LZMA2 by others."""
+    at = header.find(b"\x21\x21\x01")  # the coder id of LZMA2, one byte of properties
+    if at >= 0:
+        return {"id": lzma.FILTER_LZMA2, "dict_size": _SEVEN_ZIP_HEADER_MAX}
+    at = header.find(b"\x23\x03\x01\x01\x05")  # the coder id of LZMA, 5 bytes of properties
+    if at < 0:
+        raise ValueError("compressed in another way")
+    return _lzma_filter(header[at + 5 : at + 10])
 
 
 def _lzma_filter(properties: bytes) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What the inspector sees in parts that are as they should be, or merely incomplete."""
 
+import base64
 import bz2
 import gzip
 import json
@@ -18,6 +19,24 @@ from builders.orders import PartInput
 
 ROOT = Path(__file__).parents[3]
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64 + "\nsize 12345\n"
+SEVEN_ZIPS = {
+    "open": (
+        "N3q8ryccAARRLfR/bAAAAAAAAAAUAAAAAAAAAJzir5TgAHcADF0AOZlIke665j5yauAAAOAAUgBQXQAAgTMHrg/PObAM"
+        "B7DD2irXWGSss3jOVN4vK4GFkkH6V5xhM+fEGReWkYg3Mg1QQDwxdrj5WXbMFqzess2dMPc2AIttnArc7FRq9Ev6NgAA"
+        "AAAXBhQBCVgABwsBAAEhIQEYDFMAAA=="
+    ),
+    "content encrypted": (
+        "N3q8ryccAASHOjBtiwAAAAAAAAAUAAAAAAAAAFZXWhJ+WqIXGkTjyk5CR40tu63D9K60QlxADtzd65OPgmuaLwEAZgEE"
+        "BgABCSAKAa6XOyEABwsBAAIkBvEHARJTD3d/N6cRGVDtO2pnOBjpFMghIQEYAQAMFHgACAoBkfr8qQAABQERDwBhADAA"
+        "LgB0AHgAdAAAABQKAQCwHWm2rnvdARUGAQAggICBAAAAFwYgAQlrAAcLAQABISEBGAxnAAA="
+    ),
+    "names encrypted": (
+        "N3q8ryccAAQRQfylkAAAAAAAAAAoAAAAAAAAAEOnxwKjLX+eC7E58faqToSD8WZYCUtcIGfHyvmvrPsvkHuKnVwkl+gE"
+        "NEc1KxImHIZOwwNU/SDf+Jc5L3uDUZKCR72M+QvW3RkyZLVjH2VXeMgcLNN9wn0ecGeIFndCaz2/9T+Be8NORklZ4fJX"
+        "DjwB2dc9XWiERE7sY2onUFO00w39jQjJWm5Moha2fvy+gCPgHNsXBiABCXAABwsBAAEkBvEHARJTDxHLokn4maEiWQQ3"
+        "TC7TnUMMZwAA"
+    ),
+}
 GIT = {
     **{
         f"GIT_{who}_{what}": "x@example.org"
@@ -188,6 +207,13 @@ def test_encrypted_file_is_a_warning_and_an_encrypted_part_a_failure(
     alone = inspect(make_part("dump", head, kind="data", media="file"))
     assert "E-INVENTORY-ENCRYPTED" in codes(inside)
     assert "E-INVENTORY-ENCRYPTED-PART" in codes(alone)
+
+
+@pytest.mark.parametrize("name", SEVEN_ZIPS)
+def test_encrypted_7z_is_told_from_an_open_one(inspect_tree, name):
+    seen = inspect_tree({"a.7z": base64.b64decode(SEVEN_ZIPS[name]), "README": "x"})
+    found = [each.path for each in seen.observations if each.kind == "encrypted"]
+    assert found == ([] if name == "open" else ["a.7z"])
 
 
 def test_truncated_files_are_found(inspect_tree):
