@@ -121,6 +121,17 @@ class Stage:
                 raise PlayFailed("the service did not start")
             time.sleep(0.1)
 
+    @property
+    def service_pid(self) -> int:
+        """The process id of the running service.
+
+        Raises:
+            PlayFailed: it was not started.
+        """
+        if self._service is None:
+            raise PlayFailed("the service was not started")
+        return self._service.pid
+
     def last_words(self) -> str:
         """Return the end of the service's log."""
         log = self.folder / "service.log"
