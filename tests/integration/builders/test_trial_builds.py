@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 import pytest
+import zstandard
 
 from builders.allowances import CEILING, WORKSPACE_LIMITS
 from builders.inventory import inventory_findings
@@ -353,6 +354,15 @@ def test_hostile_archive_is_told_and_harms_nothing(trial):
     done = trial({"../../../tmp/evil": "x", **hello})
     assert "E-UNPACK-UNSAFE-NAME" in done.inventory
     assert done.artifacts == {"src/hello"}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_zstd_archive_is_opened_where_it_is_whole(sandbox, whole):
+    packed = zstandard.compress(pack({"Makefile": "all:\n", "hello.c": HELLO * 500}))
+    part = PartInput("source", "source", "tar", [packed if whole else packed[:-30]])
+    with sandbox.workspace("tests/trial", WORKSPACE_LIMITS) as workspace:
+        found = inventory_findings(inspect_deposit(sandbox, workspace, [part]))
+    assert ("E-UNPACK-UNREADABLE" in {finding.code for finding in found}) is not whole
 
 
 def test_log_is_whole_and_hashed(trial):
