@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import socket
 import tempfile
@@ -144,7 +145,7 @@ def test_clone_is_refused(push: Push) -> None:
 
 
 def test_pack_over_the_limit(push: Push) -> None:
-    noise = Path("/dev/urandom").open("rb").read(5 * 1024 * 1024)
+    noise = os.urandom(5 * 1024 * 1024)
     push.clone.commit({"noise": noise})
     assert "pack exceeds maximum allowed size" in push.refused()
 
