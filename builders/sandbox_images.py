@@ -23,7 +23,12 @@ from typing import Any
 import requests
 from docker.errors import DockerException, ImageNotFound
 
-from builders.errors import EcosystemNotOffered, ImageNotBuilt, SystemPackagesNotOffered
+from builders.errors import (
+    BuilderError,
+    EcosystemNotOffered,
+    ImageNotBuilt,
+    SystemPackagesNotOffered,
+)
 from builders.orders import ImageId
 from builders.sandbox_debian import apt_proxies, bootstrap
 from builders.sandbox_engine import Engine, OnProgress
@@ -48,6 +53,9 @@ _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{1,80}(=[A-Za-z0-9.+:~-]{1,80})?
 
 # A recipe that asks for more than this wants a builder image of its own.
 SYSTEM_PACKAGES_MAX = 100
+
+# Of what a failed image build said, enough to hold every complaint of apt.
+BUILD_LOG_CHARACTERS_MAX = 8000
 
 # The classic builder paints what a step says on standard error.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -117,7 +125,8 @@ class ImageStore:
         return found
 
     def _make_base(self, suite: str, name: str, on_progress: OnProgress) -> ImageId:
-        if not self._pull(PUBLIC_BASES[suite], name, on_progress):
+        on_progress(f"asking a registry for {PUBLIC_BASES[suite]}")
+        if not pulled(self._engine, PUBLIC_BASES[suite], name):
             with tempfile.TemporaryDirectory(prefix="escrow-base-") as folder:
                 tar = Path(folder) / "base.tar"
                 bootstrap(suite, tar, on_progress)
@@ -133,21 +142,6 @@ class ImageStore:
                 pieces, repository, tag, changes=["ENV LC_ALL=C.UTF-8"]
             )
 
-    def _pull(self, public: str, name: str, on_progress: OnProgress) -> bool:
-        """Try the public image; False, soon, where no registry answers."""
-        on_progress(f"asking a registry for {public}")
-        repository, _, tag = public.partition(":")
-        deadline = time.monotonic() + REGISTRY_PULL_SECONDS_MAX
-        try:
-            # A connection of its own: its time limit holds between any two lines of progress.
-            api: Any = self._engine.connect(REGISTRY_PATIENCE_SECONDS)
-            for event in api.pull(repository, tag, stream=True, decode=True):
-                if "error" in event or time.monotonic() > deadline:
-                    return False
-            return bool(api.tag(public, *name.split(":", 1)))
-        except (DockerException, requests.RequestException):
-            return False
-
     def _build(
         self,
         name: str,
@@ -156,7 +150,7 @@ class ImageStore:
         on_progress: OnProgress,
     ) -> ImageId:
         on_progress(f"building {name} (a minute)")
-        last_lines: list[str] = []
+        told = ""
         with self._engine.answering():
             events = self._engine.api.build(
                 fileobj=io.BytesIO(context_tar(files)),
@@ -172,26 +166,42 @@ class ImageStore:
                 labels={"escrow.builder": name},
             )
             for event in events:
-                _follow(event, last_lines, on_progress)
+                told = followed(told, event, on_progress)
                 if "error" in event:
-                    raise _build_failure(name, last_lines, arguments["SYSTEM_PACKAGES"])
+                    raise build_failure(name, told, arguments["SYSTEM_PACKAGES"])
         return self._made(name)
 
 
-def _follow(event: Mapping[str, Any], last_lines: list[str], on_progress: OnProgress) -> None:
-    """Keep the last lines of a build, and tell each of its steps."""
-    said = _COLOURS.sub("", str(event.get("stream") or ""))
-    for line in said.splitlines():
-        if line.startswith("Step "):
-            on_progress(line[:100])
-        if line.strip():
-            last_lines.append(line.strip()[:200])
-            del last_lines[:-30]
+def pulled(engine: Engine, public: str, name: str) -> bool:
+    """Try to get a public image under a name of ours; False, soon, where no registry answers."""
+    deadline = time.monotonic() + REGISTRY_PULL_SECONDS_MAX
+    repository, _, tag = public.rpartition(":")
+    try:
+        # A connection of its own: its time limit holds between any two lines of progress.
+        api: Any = engine.connect(REGISTRY_PATIENCE_SECONDS)
+        for event in api.pull(repository, tag, stream=True, decode=True):
+            if "error" in event or time.monotonic() > deadline:
+                return False
+        return bool(api.tag(public, *name.split(":", 1)))
+    except (DockerException, requests.RequestException):
+        return False
 
 
-def _build_failure(name: str, last_lines: Sequence[str], packages: str) -> Exception:
+def followed(told: str, event: Mapping[str, Any], on_progress: OnProgress) -> str:
+    """Return the end of what a build has said, one more event in; tell each of its steps.
+
+    An event is any piece of output, often less than a line.
+    """
+    piece = _COLOURS.sub("", str(event.get("stream") or ""))
+    if piece.startswith("Step "):
+        on_progress(piece.splitlines()[0][:100])
+    return (told + piece)[-BUILD_LOG_CHARACTERS_MAX:]
+
+
+def build_failure(name: str, told: str, packages: str) -> BuilderError:
     """Return the error of a failed image build: the recipe's, where it names unknown packages."""
-    complaints = [line for line in last_lines if line.startswith(("E: ", "W: "))]
+    lines = [line.strip()[:200] for line in told.splitlines() if line.strip()] or ["no message"]
+    complaints = [line for line in lines if line.startswith(("E: ", "W: "))]
     unknown = ("E: Unable to locate package", "E: Version", "E: Package", "E: Couldn't find")
     if packages and any(line.startswith(unknown) for line in complaints):
         return SystemPackagesNotOffered(
@@ -199,7 +209,7 @@ def _build_failure(name: str, last_lines: Sequence[str], packages: str) -> Excep
             "Correct the names under 'system' in escrow.toml.",
         )
     return ImageNotBuilt(
-        f"The image {name} could not be built: {(complaints or last_lines or ['no message'])[-1]}",
+        f"The image {name} could not be built: {(complaints or lines)[-1]}",
         "Check that this machine's Debian mirror answers; the next attempt starts anew.",
     )
 

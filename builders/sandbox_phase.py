@@ -142,25 +142,14 @@ def _run_created(
         told = Attachment(engine.api, container, stdin=True) if stdin is not None else None
     reader = OutputReader(heard, output.limit_bytes, output.on_output, ending.stop)
     reader.start()
-    timer = threading.Timer(order.limits.seconds, ending.out_of_time)
-    waiter = _Waiter(engine, container, order.limits.seconds)
     try:
-        with engine.answering():
-            engine.api.start(container)
-        started = time.monotonic()
-        timer.start()
-        waiter.start()
-        if told is not None and stdin is not None:
-            # In the caller's own thread, so that what he reads from stays in one thread.
-            told.send(stdin, waiter.is_over)
-        exit_code = waiter.exit_code()
-        wall_seconds = time.monotonic() - started
-        timer.cancel()
+        exit_code, wall_seconds = _run_to_end(
+            engine, container, ending, order.limits.seconds, told, stdin or ()
+        )
         reader.join(BURIAL_SECONDS_MAX)
         oom_killed = _was_oom_killed(engine, container)
         _complete_output(engine, container, reader)
     finally:
-        timer.cancel()
         for attachment in (heard, told):
             if attachment is not None:
                 attachment.close()
@@ -177,6 +166,31 @@ def _run_created(
         stdout=reader.kept("stdout"),
         stderr=reader.kept("stderr"),
     )
+
+
+def _run_to_end(
+    engine: Engine,
+    container: str,
+    ending: _Ending,
+    seconds: float,
+    told: Attachment | None,
+    stdin: Iterable[bytes],
+) -> tuple[int, float]:
+    """Start the container, feed it, and return its exit code and how long it ran."""
+    timer = threading.Timer(seconds, ending.out_of_time)
+    waiter = _Waiter(engine, container, seconds)
+    with engine.answering():
+        engine.api.start(container)
+    started = time.monotonic()
+    try:
+        timer.start()
+        waiter.start()
+        if told is not None:
+            # In the caller's own thread, so that what he reads from stays in one thread.
+            told.send(stdin, waiter.is_over)
+        return waiter.exit_code(), time.monotonic() - started
+    finally:
+        timer.cancel()
 
 
 def _was_oom_killed(engine: Engine, container: str) -> bool:

@@ -27,6 +27,10 @@ refuse() {
     exit 1
 }
 
+if [ -n "${DOCKER_HOST:-}" ] && ! command -v docker >/dev/null; then
+    echo "==> DOCKER_HOST=$DOCKER_HOST is taken as it is: no client is here to ask it"
+    exit 0
+fi
 if answers; then exit 0; fi
 
 if [ -n "${DOCKER_HOST:-}" ]; then

@@ -6,13 +6,20 @@ import time
 
 import pytest
 
-from builders.errors import SystemPackagesNotOffered
+from builders.errors import ImageNotBuilt, SystemPackagesNotOffered
 from builders.orders import Limits, PhaseResult
 from builders.sandbox_attacks import FORBIDDEN_CALLS, ROWS
 from builders.sandbox_confinement import seccomp_profile, workspace_volume_options
 from builders.sandbox_debian import debian_sources
 from builders.sandbox_engine import is_abandoned, outer_uid_offset, owner_name, run_labels
-from builders.sandbox_images import check_package_names, context_files, context_tar, inputs_digest
+from builders.sandbox_images import (
+    build_failure,
+    check_package_names,
+    context_files,
+    context_tar,
+    followed,
+    inputs_digest,
+)
 from builders.sandbox_selftest import HOSTILE_TABLE
 
 OWN_SOURCES = """http://mirror.test/debian|bookworm|main|Debian
@@ -93,6 +100,27 @@ def test_odd_package_name_is_refused(name: str) -> None:
 
 def test_debian_names_and_versions_are_taken() -> None:
     check_package_names(["libstdc++-12-dev", "libpq-dev=15.10-0+deb12u1", "g++"])
+
+
+def test_complaint_of_apt_is_put_together_from_its_pieces() -> None:
+    pieces = [
+        "\x1b[91mE\x1b[0m",
+        "\x1b[91m: \x1b[0m",
+        "Unable to locate package x\n",
+        "Removing a\n",
+    ]
+    told, steps = "", []
+    for piece in ["Step 1/9 : FROM a\n", *pieces]:
+        told = followed(told, {"stream": piece}, steps.append)
+    assert steps == ["Step 1/9 : FROM a"]
+    failure = build_failure("image", told, packages="x")
+    assert isinstance(failure, SystemPackagesNotOffered)
+    assert "E: Unable to locate package x" in failure.reason
+
+
+def test_failed_build_without_wishes_of_the_recipe_is_ours() -> None:
+    assert isinstance(build_failure("image", "E: Unable to locate package git", ""), ImageNotBuilt)
+    assert "no message" in build_failure("image", "", "").reason
 
 
 def test_too_many_packages_are_refused() -> None:
