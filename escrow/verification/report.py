@@ -24,6 +24,7 @@ from builders.orders import (
     TrialBuildPlan,
     TrialBuildResult,
 )
+from builders.plan import drafted_recipe
 from escrow.evidence.statements import REPORT_TYPE, Stamp, statement
 from escrow.ground.clock import rfc3339
 from escrow.ground.digests import commitment
@@ -281,7 +282,12 @@ def _build(outcome: Outcome, *, identifiers: bool) -> dict[str, object] | None:
     if outcome.plan is None:
         return None
     results = {one.name: one for one in (outcome.result.components if outcome.result else ())}
+    draft = {}
+    if identifiers and outcome.plan.drafted and outcome.inspection is not None:
+        # Ready to be deposited as escrow.toml: the next build then guesses nothing.
+        draft = {"draft": drafted_recipe(outcome.inspection)}
     return {
+        **draft,
         "recipe": "drafted" if outcome.plan.drafted else "deposited",
         "sourceDateEpoch": outcome.plan.source_date_epoch,
         "components": [
