@@ -337,7 +337,7 @@ class Intake:
             raise NoAgreementInForce(
                 "No agreement is in force for this product, so a deposit would serve nobody.",
                 "Every party has to accept it, the agents' ceremony has to be held and the "
-                "recipients proven; 'escrow agreement status' shows what is missing.",
+                "recipients proven; 'escrow agreement show' says what is missing.",
             )
         return agreements
 
