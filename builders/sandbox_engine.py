@@ -74,15 +74,11 @@ class Engine:
         """
         with self._connecting, self.answering():
             if self._api is None:
-                self._api = self.connect(CALL_SECONDS_MAX)
+                where: dict[str, Any] = dict(kwargs_from_env())
+                if self.settings.docker_host is not None:
+                    where["base_url"] = self.settings.docker_host
+                self._api = APIClient(version="auto", timeout=CALL_SECONDS_MAX, **where)
             return self._api
-
-    def connect(self, timeout_seconds: int) -> APIClient:
-        """Open a connection of its own, on which no answer may take longer than the timeout."""
-        where: dict[str, Any] = dict(kwargs_from_env())
-        if self.settings.docker_host is not None:
-            where["base_url"] = self.settings.docker_host
-        return APIClient(version="auto", timeout=timeout_seconds, **where)
 
     @contextmanager
     def answering(self) -> Iterator[None]:

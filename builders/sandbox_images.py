@@ -176,13 +176,22 @@ def pulled(engine: Engine, public: str, name: str) -> bool:
     """Try to get a public image under a name of ours; False, soon, where no registry answers."""
     deadline = time.monotonic() + REGISTRY_PULL_SECONDS_MAX
     repository, _, tag = public.rpartition(":")
+    with engine.answering():
+        api = engine.api
     try:
-        # A connection of its own: its time limit holds between any two lines of progress.
-        api: Any = engine.connect(REGISTRY_PATIENCE_SECONDS)
-        for event in api.pull(repository, tag, stream=True, decode=True):
-            if "error" in event or time.monotonic() > deadline:
-                return False
-        return bool(api.tag(public, *name.split(":", 1)))
+        # The client's own pull() waits for ever; here no two lines of progress may lie further
+        # apart than our patience.
+        with api.post(
+            f"{api.base_url}/v{api.api_version}/images/create",
+            params={"fromImage": repository, "tag": tag},
+            stream=True,
+            timeout=REGISTRY_PATIENCE_SECONDS,
+        ) as answer:
+            for line in answer.iter_lines():
+                if answer.status_code != 200 or b'"error"' in line or time.monotonic() > deadline:
+                    return False
+        ours, _, suite = name.rpartition(":")
+        return bool(api.tag(public, ours, suite))
     except (DockerException, requests.RequestException):
         return False
 

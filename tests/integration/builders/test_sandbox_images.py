@@ -1,15 +1,10 @@
 """Builder images: found again, complete, and able to build under our confinement."""
 
-import socket
-import time
-
 import pytest
 
 from builders.errors import EcosystemNotOffered, SystemPackagesNotOffered
 from builders.orders import Limits, PhaseResult
-from builders.sandbox import ECOSYSTEMS, Sandbox, SandboxSettings
-from builders.sandbox_engine import Engine
-from builders.sandbox_images import REGISTRY_PATIENCE_SECONDS, pulled
+from builders.sandbox import ECOSYSTEMS, Sandbox
 
 ROOM = Limits(cpus=2, memory_bytes=512 << 20, disk_bytes=128 << 20, seconds=60)
 
@@ -77,11 +72,3 @@ def test_unknown_system_package_is_the_recipes_fault(sandbox: Sandbox) -> None:
 def test_package_name_is_no_way_into_the_image_build(sandbox: Sandbox) -> None:
     with pytest.raises(SystemPackagesNotOffered):
         sandbox.builder_image("inspector", packages=["zlib1g; touch /owned"])
-
-
-def test_registry_that_never_answers_costs_seconds() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        begun = time.monotonic()
-        assert not pulled(Engine(SandboxSettings()), f"127.0.0.1:{port}/debian:x", "tests/x:y")
-    assert time.monotonic() - begun < REGISTRY_PATIENCE_SECONDS + 3
