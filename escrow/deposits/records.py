@@ -302,6 +302,20 @@ def uploads_in(session: Session, state: str) -> list[Upload]:
     return list(session.exec(select(Upload).where(Upload.state == state)))
 
 
+def uploads_over(session: Session, now: datetime) -> list[Upload]:
+    """Return the open uploads whose time is over, or whose deposit takes no more parts."""
+    return list(
+        session.exec(
+            select(Upload)
+            .join(Deposit, col(Deposit.id) == col(Upload.deposit_id))
+            .where(
+                Upload.state == "open",
+                sa.or_(col(Upload.expires_at) <= now, col(Deposit.state) != "open"),
+            )
+        )
+    )
+
+
 def note_upload(session: Session, upload_id: UploadId, offset: int, expires_at: datetime) -> None:
     """Write down how far an open upload is, and how long it now lives."""
     row = session.get(Upload, upload_id)

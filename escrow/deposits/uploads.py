@@ -35,7 +35,7 @@ from escrow.deposits.errors import (
 from escrow.deposits.intake import Intake, PartDescription
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database
-from escrow.ground.errors import NotFound, Refused, Tampered, Unavailable
+from escrow.ground.errors import InvalidInput, NotFound, Refused, Tampered, Unavailable
 from escrow.ground.identifiers import DepositId, TokenId, UploadId, new_id
 from escrow.vault.age_keys import FileKey
 from escrow.vault.blobs import BlobStore
@@ -266,10 +266,10 @@ class UploadDesk:
     # --- upkeep -------------------------------------------------------------------------------
 
     def expire(self) -> int:
-        """Give up every upload whose time is over; return how many."""
+        """Give up every upload whose time is over or whose deposit is; return how many."""
         now = self._clock.now()
         with self._database.reading() as session:
-            over = [row for row in records.uploads_in(session, "open") if row.expires_at <= now]
+            over = records.uploads_over(session, now)
         for row in over:
             # One that is being written to lives on by what it receives.
             with contextlib.suppress(UploadBusy):
@@ -414,11 +414,17 @@ class UploadDesk:
                 "Nothing of it was kept; send it again.",
             )
         part = PartDescription(row.kind, row.name, row.media)
-        with self._database.writing() as session:
-            self._intake.add_part(
-                session, DepositId(row.deposit_id), part, live.sealed, live.sealer.file_key
-            )
-            records.close_upload(session, UploadId(row.id), "finished")
+        try:
+            with self._database.writing() as session:
+                self._intake.add_part(
+                    session, DepositId(row.deposit_id), part, live.sealed, live.sealer.file_key
+                )
+                records.close_upload(session, UploadId(row.id), "finished")
+        except (InvalidInput, Refused, NotFound):
+            # The deposit ended meanwhile, or the like: trying again would change nothing.
+            live.sealer = live.sealed = None
+            self._close(row, "refused")
+            raise
         live.sealer = live.sealed = None
 
     def _end(self, upload_id: UploadId, state: str) -> None:

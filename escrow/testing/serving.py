@@ -17,9 +17,6 @@ import uvicorn
 
 from escrow.testing.intake import AsgiApp, IntakeWorld
 
-# Importing everything takes about two seconds on a free machine.
-START_SECONDS = 60.0
-
 
 @contextmanager
 def served(app: AsgiApp) -> Iterator[str]:
@@ -45,10 +42,12 @@ class KillableServer:
     Args:
         folder: the world's; see :class:`~escrow.testing.intake.IntakeWorld`.
         scratch: the world's.
+        git_user: the user set aside for git, if any.
     """
 
-    def __init__(self, folder: Path, scratch: Path) -> None:
+    def __init__(self, folder: Path, scratch: Path, git_user: str | None = None) -> None:
         command = [sys.executable, "-m", "escrow.testing.serving", str(folder), str(scratch)]
+        command += [git_user] if git_user else []
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         if self._process.stdout is None:
             raise RuntimeError("a process without its pipes")
@@ -69,9 +68,9 @@ class KillableServer:
             self.kill()
 
 
-def main(folder: str, scratch: str) -> None:
+def main(folder: str, scratch: str, git_user: str | None = None) -> None:
     """Serve the intake of a folder on a free port and print the address."""
-    world = IntakeWorld(Path(folder), Path(scratch))
+    world = IntakeWorld(Path(folder), Path(scratch), git_user=git_user)
     listener = socket.create_server(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(world.app(), lifespan="off", log_level="warning", access_log=False)

@@ -245,3 +245,22 @@ def test_an_expired_upload_is_gone_and_swept(world: IntakeWorld) -> None:
         world.desk.state(draft, state.id)
     assert (world.desk.expire(), world.desk.expire()) == (1, 0)
     assert world.leftovers() == []
+
+
+def test_uploads_of_an_abandoned_draft_are_swept(world: IntakeWorld) -> None:
+    draft = world.draft()
+    begin(world, draft, "a", 2)
+    world.intake.abandon(draft, ACTOR)
+    assert world.desk.expire() == 1
+    assert world.leftovers() == []
+
+
+def test_an_upload_that_completes_too_late_is_refused_once(world: IntakeWorld) -> None:
+    draft = world.draft()
+    state = begin(world, draft, "a", 2)
+    world.intake.abandon(draft, ACTOR)
+    with pytest.raises(DepositNotOpen), world.desk.writing(draft, state.id, 0) as writer:
+        writer.write(b"ab")
+    with pytest.raises(UploadGone, match="was refused"):
+        world.desk.state(draft, state.id)
+    assert world.leftovers() == []
