@@ -18,13 +18,15 @@ Path = tuple[str | int, ...]
 # beneficiaries → item → recipients → item → recipient is five deep; the rest is room to grow.
 MAX_DEPTH = 10
 
-_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*+")
+# No possessive groups: Python 3.11.2 (Debian 12) matches them wrongly. The alternatives of each
+# group begin with different characters, so there is one way to match and nothing to try again.
+_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACES = re.compile(r"[ \t]*+")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]++")
-_QUOTED = re.compile(r"""\"(?:[^"\\\n]|\\[^\n])*+\"|'[^'\n]*+'""")
-_LONG_BASIC = re.compile(r'"""(?:[^"\\]|\\[\s\S]|"{1,2}(?!"))*+"{3,5}')
-_LONG_LITERAL = re.compile(r"'''(?:[^']|'{1,2}(?!'))*+'{3,5}")
-_PLAIN_VALUE = re.compile(r"[^\s,\]}#\"'\[{=](?:[^\n,\]}#]*+)")
+_QUOTED = re.compile(r"""\"(?:[^"\\\n]|\\[^\n])*\"|'[^'\n]*+'""")
+_LONG_BASIC = re.compile(r'"""(?:[^"\\]|\\[\s\S]|"{1,2}(?!"))*"{3,5}')
+_LONG_LITERAL = re.compile(r"'''(?:[^']|'{1,2}(?!'))*'{3,5}")
+_PLAIN_VALUE = re.compile(r"[^\s,\]}#\"'\[{=][^\n,\]}#]*")
 
 
 class ScanStopped(Exception):
