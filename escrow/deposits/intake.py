@@ -17,11 +17,11 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from escrow.deposits import records
 from escrow.deposits.carrying import carried_forward
+from escrow.deposits.drafts import JobQueue, OpenDeposit, PartDescription, SealedDeposit
 from escrow.deposits.errors import (
     DepositBusy,
     DepositEmpty,
@@ -60,6 +60,8 @@ from escrow.vault.keyholder import Keyholder
 from escrow.vault.lanes import lane_statement
 from escrow.vault.sealing import SealedPayload
 
+__all__ = ["Intake", "JobQueue", "OpenDeposit", "PartDescription", "SealedDeposit"]
+
 # The event in the ledger names every part, and an event has 64 KiB.
 MAX_PARTS = 100
 
@@ -69,52 +71,6 @@ VERIFY_JOB = "verify"
 AgreementsInForce = Callable[[Session, ProductId], Sequence[AgreementTerms]]
 
 _log = logging.getLogger("escrow.deposits.intake")
-
-
-class JobQueue(Protocol):
-    """Where work for later is put, in the caller's transaction."""
-
-    def enqueue(
-        self,
-        session: Session,
-        name: str,
-        key: str,
-        arguments: Mapping[str, str],
-        *,
-        delay_seconds: float = 0,
-        partition: str | None = None,
-    ) -> None:
-        """Enqueue a job; the same key twice is one job."""
-        ...
-
-
-@dataclass(frozen=True)
-class PartDescription:
-    """What a part is, as its sender says."""
-
-    kind: str
-    name: str
-    media: str
-
-
-@dataclass(frozen=True)
-class OpenDeposit:
-    """A deposit that gathers parts."""
-
-    id: DepositId
-    product_id: ProductId
-    lane_recipient: str
-
-
-@dataclass(frozen=True)
-class SealedDeposit:
-    """A deposit that is sealed, stored, logged and receipted."""
-
-    id: DepositId
-    product_id: ProductId
-    number: int
-    sealed_at: datetime
-    receipt_json: str
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,16 @@ def register_product(
         )
     product_id = ProductId(new_id("prd"))
     salt = new_salt()
-    _store(session, product_id, organisation_id, spec, salt, clock)
+    row = records.Product(
+        id=product_id,
+        organisation_id=organisation_id,
+        slug=spec.slug,
+        name=spec.name,
+        history=spec.history,
+        terms_salt=salt,
+        created_at=clock.now(),
+    )
+    _store(session, row, spec)
     # Names are not for the ledger; who has the salt can show what was registered.
     terms = commitment(salt, _as_json(spec))
     scribe.append(
@@ -122,36 +131,18 @@ def repository_of(
     return RegisteredRepository(RepositoryId(row.id), row.slug, product)
 
 
-def _store(
-    session: Session,
-    product_id: ProductId,
-    organisation_id: OrganisationId,
-    spec: ProductSpec,
-    salt: str,
-    clock: Clock,
-) -> None:
-    records.add(
-        session,
-        records.Product(
-            id=product_id,
-            organisation_id=organisation_id,
-            slug=spec.slug,
-            name=spec.name,
-            history=spec.history,
-            terms_salt=salt,
-            created_at=clock.now(),
-        ),
-    )
+def _store(session: Session, row: records.Product, spec: ProductSpec) -> None:
+    records.add(session, row)
     records.add(
         session,
         *(
-            records.ProductRepository(id=new_id("rep"), product_id=product_id, slug=slug)
+            records.ProductRepository(id=new_id("rep"), product_id=row.id, slug=slug)
             for slug in spec.repositories
         ),
-        *(records.ProductRef(product_id=product_id, pattern=ref) for ref in spec.refs),
+        *(records.ProductRef(product_id=row.id, pattern=ref) for ref in spec.refs),
         *(
             records.ProductMaterial(
-                product_id=product_id,
+                product_id=row.id,
                 kind=material.kind,
                 name=material.name or "",
                 required=material.required,

@@ -18,9 +18,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from escrow.deposits import records
 from escrow.deposits.errors import (
@@ -33,6 +32,12 @@ from escrow.deposits.errors import (
     UploadUnknown,
 )
 from escrow.deposits.intake import Intake, PartDescription
+from escrow.deposits.upload_values import (
+    MAX_UPLOAD_BYTES,
+    UploadRequest,
+    UploadState,
+    UploadWriter,
+)
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database
 from escrow.ground.errors import InvalidInput, NotFound, Refused, Tampered, Unavailable
@@ -44,8 +49,7 @@ from escrow.vault.sealing import PayloadSealer, SealedPayload
 # A day without a byte: the client is not coming back.
 LIFETIME = timedelta(hours=24)
 
-# A whole disk image fits; a larger part is several parts.
-MAX_UPLOAD_BYTES = 256 * 1024**3
+__all__ = ["MAX_UPLOAD_BYTES", "UploadDesk", "UploadRequest", "UploadState", "UploadWriter"]
 
 # Each holds buffers of some 13 MiB; beyond, one that rests is put away until it is asked for.
 MAX_LIVE_UPLOADS = 8
@@ -53,33 +57,6 @@ MAX_LIVE_UPLOADS = 8
 FOLDER_PREFIX = "upload_"
 
 _ANEW = "Start a new upload for this part with POST."
-
-
-@dataclass(frozen=True)
-class UploadRequest:
-    """What a client wants to send.
-
-    Attributes:
-        part: what it is.
-        length: how many bytes it has.
-        sha256: of the whole part, when the client knows it; checked at the end.
-    """
-
-    part: PartDescription
-    length: int
-    sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class UploadState:
-    """How far an upload is; the bytes before ``offset`` are safe."""
-
-    id: UploadId
-    deposit_id: DepositId
-    offset: int
-    length: int
-    expires_at: datetime
-    is_finished: bool
 
 
 @dataclass
@@ -96,44 +73,6 @@ class _Live:
     sealed: SealedPayload | None = None
     secured: int | None = None
     used_at: float = 0.0
-
-
-@dataclass
-class UploadWriter:
-    """The one request that writes to an upload now."""
-
-    length: int
-    _sealer: PayloadSealer
-
-    @property
-    def offset(self) -> int:
-        """How many bytes were taken."""
-        return self._sealer.received_bytes
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Take bytes that follow those before.
-
-        Raises:
-            UploadTooLarge: more than announced; none of this call's bytes were taken.
-        """
-        self.check_room(len(data))
-        self._sealer.write(data)
-
-    def write_from(self, source: BinaryIO) -> None:
-        """Take everything that a file has; its size was checked before."""
-        self._sealer.write_from(source)
-
-    def check_room(self, size_bytes: int) -> None:
-        """Refuse bytes beyond the announced length.
-
-        Raises:
-            UploadTooLarge: there would be more.
-        """
-        if self.offset + size_bytes > self.length:
-            raise UploadTooLarge(
-                f"More bytes came than the {self.length} announced.",
-                "Start a new upload with the right length.",
-            )
 
 
 class UploadDesk:

@@ -25,7 +25,7 @@ from escrow import __version__
 from escrow.deposits.errors import FetchRefused, ProductUnknown, PushMalformed, PushTooSlow
 from escrow.deposits.git_wire import advertisement
 from escrow.deposits.pushing import PushReception, PushTarget
-from escrow.ground.errors import EscrowError, NotAuthenticated
+from escrow.ground.errors import EscrowError, NotAuthenticated, Unavailable
 from escrow.portal.problems import problem_headers, status_of
 
 Scope = MutableMapping[str, Any]
@@ -47,6 +47,10 @@ _PATH = re.compile(
     r"/(?P<service>info/refs|git-receive-pack|git-upload-pack)"
 )
 _NO_CACHE = [(b"cache-control", b"no-cache, max-age=0, must-revalidate")]
+
+_OURS = Unavailable(
+    "The service met an error of its own.", "Push again, and tell the operator if it stays."
+)
 
 _log = logging.getLogger("escrow.portal.git")
 
@@ -106,6 +110,12 @@ class GitReceiveApp:
                 await _send_error(send, PushTooSlow("The push took too long.", "Push again."))
         except ClientGone:
             _log.info("a client left before its push was complete")
+        except Exception:
+            # The edge: what nobody foresaw is ours, and git's user hears so.
+            _log.exception("a push request failed")
+            if begun:
+                raise
+            await _send_error(send, _OURS)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -121,7 +131,7 @@ class GitReceiveApp:
         if service == "git-upload-pack" or asked == "git-upload-pack":
             raise FetchRefused(
                 "Deposits cannot be fetched or cloned; they are sealed.",
-                "Push to this address; what a release hands over comes by 'escrow release'.",
+                "Push to this address; what was deposited comes out by a release alone.",
             )
         if (scope["method"], service, asked) == ("GET", "info/refs", "git-receive-pack"):
             await asyncio.to_thread(self.reception.intake.check_welcome, target)

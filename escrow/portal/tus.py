@@ -10,19 +10,15 @@ there. There is no multipart here.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import hashlib
 import logging
-import re
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from escrow.deposits.admission import DepositGate
 from escrow.deposits.errors import (
@@ -32,24 +28,30 @@ from escrow.deposits.errors import (
     UploadGone,
     UploadMalformed,
     UploadTooLarge,
-    UploadUnknown,
     UploadWrongType,
 )
-from escrow.deposits.intake import PartDescription
 from escrow.deposits.uploads import (
     MAX_UPLOAD_BYTES,
     UploadDesk,
-    UploadRequest,
     UploadState,
     UploadWriter,
 )
-from escrow.ground.errors import EscrowError, NotAuthenticated
+from escrow.ground.errors import EscrowError, Unavailable
 from escrow.ground.identifiers import DepositId, UploadId
 from escrow.portal.problems import MEDIA_TYPE, problem, problem_headers
+from escrow.portal.tus_headers import (
+    ALGORITHMS,
+    Message,
+    Receive,
+    Request,
+    Scope,
+    checksum_of,
+    number_of,
+    take_apart,
+    token_of,
+    upload_request_of,
+)
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = dict[str, str]
 Done = TypeVar("Done")
@@ -71,17 +73,6 @@ MAX_CHECKED_BYTES = 64 * 1024 * 1024
 TAKE_OVER_SECONDS = 10.0
 _TAKE_OVER_PAUSE_SECONDS = 0.05
 
-# Two names and two words; anything longer is no description of a part.
-MAX_METADATA_CHARS = 4096
-
-_PATH = re.compile(r".*/deposits/(?P<deposit>[^/]+)/uploads(?:/(?P<upload>[^/]+))?/?")
-_ALGORITHMS: Mapping[str, Callable[[], Any]] = {
-    "sha256": hashlib.sha256,
-    # Offered for clients that know nothing else; the part's own SHA-256 is what counts.
-    "sha1": partial(hashlib.sha1, usedforsecurity=False),
-}
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
 # What the protocol asks for beside the one table of the portal.
 _STATUSES: Mapping[type[EscrowError], int] = {
     UploadGone: 410,
@@ -91,6 +82,11 @@ _STATUSES: Mapping[type[EscrowError], int] = {
     UploadMalformed: 400,
     UploadWrongType: 415,
 }
+
+_OURS = Unavailable(
+    "The service met an error of its own.",
+    "Ask for the offset with HEAD and go on; tell the operator if it stays.",
+)
 
 _log = logging.getLogger("escrow.portal.tus")
 
@@ -105,18 +101,6 @@ class _Answer:
 
     status: int
     headers: Headers = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Request:
-    """One request, taken apart."""
-
-    method: str
-    path: str
-    deposit_id: DepositId
-    upload_id: UploadId | None
-    headers: Mapping[str, str]
-    receive: Receive
 
 
 class _Line:
@@ -179,33 +163,37 @@ class TusApp:
         if scope["type"] != "http":
             raise RuntimeError("this application speaks HTTP only")
         try:
-            answer = await self._answer(_taken_apart(scope, receive))
+            answer = await self._answer(take_apart(scope, receive))
         except EscrowError as error:
             await _send_problem(send, error, with_body=scope["method"] != "HEAD")
         except ClientGone:
             _log.info("an upload was interrupted")
             await _send(send, _Answer(408))
+        except Exception:
+            # The edge: what nobody foresaw is ours, and the client hears so in the usual form.
+            _log.exception("an upload request failed")
+            await _send_problem(send, _OURS, with_body=scope["method"] != "HEAD")
         else:
             await _send(send, answer)
 
-    async def _answer(self, request: _Request) -> _Answer:
+    async def _answer(self, request: Request) -> _Answer:
         if request.method == "OPTIONS":
             return _capabilities()
         if request.headers.get("tus-resumable") != VERSION:
             return _Answer(412)
         principal = await _in_thread(
-            self.gate.admit_to_deposit, _token(request), request.deposit_id
+            self.gate.admit_to_deposit, token_of(request), request.deposit_id
         )
         if request.upload_id is not None:
             return await self._answer_upload(request, request.upload_id)
         if request.method != "POST":
             return _Answer(405, {"Allow": "OPTIONS, POST"})
-        wanted = _upload_request(request)
+        wanted = upload_request_of(request)
         state = await _in_thread(self.desk.create, request.deposit_id, principal.token_id, wanted)
         location = f"{request.path.rstrip('/')}/{state.id}"
         return _Answer(201, {"Location": location, **_progress(state)})
 
-    async def _answer_upload(self, request: _Request, upload_id: UploadId) -> _Answer:
+    async def _answer_upload(self, request: Request, upload_id: UploadId) -> _Answer:
         if request.method == "HEAD":
             state = await _in_thread(self.desk.state, request.deposit_id, upload_id)
             length = {"Upload-Length": str(state.length), "Cache-Control": "no-store"}
@@ -219,18 +207,19 @@ class TusApp:
             return _Answer(204)
         return _Answer(405, {"Allow": "OPTIONS, HEAD, PATCH, DELETE"})
 
-    async def _patch(self, request: _Request, upload_id: UploadId) -> None:
+    async def _patch(self, request: Request, upload_id: UploadId) -> None:
         if request.headers.get("content-type") != PIECE_MEDIA_TYPE:
             raise UploadWrongType(
                 "A piece of an upload has another content type.", f"Send {PIECE_MEDIA_TYPE}."
             )
-        offset, announced = _number(request, "upload-offset"), request.headers.get("content-length")
-        checksum = _checksum(request)
+        offset = number_of(request, "upload-offset")
+        announced = request.headers.get("content-length", "")
+        checksum = checksum_of(request)
         line = _Line(request.receive, self.idle_seconds)
         block, writer = await self._enter(request.deposit_id, upload_id, offset)
         self._lines[upload_id] = line
         try:
-            if announced and announced.isdigit():
+            if announced.isdigit():
                 writer.check_room(int(announced))
             if checksum is None:
                 await _take(writer, line)
@@ -266,7 +255,7 @@ class TusApp:
         self, writer: UploadWriter, line: _Line, algorithm: str, wanted: bytes
     ) -> None:
         """Take a piece whole or not at all, as the checksum extension asks."""
-        digest, size = _ALGORITHMS[algorithm](), 0
+        digest, size = ALGORITHMS[algorithm](), 0
         # A file without a name, in scratch: it is gone with the process, however that ends.
         with tempfile.TemporaryFile(dir=self.desk.scratch) as spool:
             while (chunk := await line.read()) is not None:
@@ -317,99 +306,13 @@ async def _in_thread(call: Callable[..., Done], *arguments: object) -> Done:
     return result
 
 
-def _taken_apart(scope: Scope, receive: Receive) -> _Request:
-    path = scope["path"]
-    root = scope.get("root_path", "")
-    full = path if path.startswith(root) else root + path
-    found = _PATH.fullmatch(full)
-    if not found:
-        raise UploadUnknown
-    headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-    upload = found["upload"]
-    # A client that cannot send PATCH or DELETE says so (core protocol, "HTTP Method Override").
-    method = scope["method"]
-    if method == "POST":
-        method = headers.get("x-http-method-override", method)
-    return _Request(
-        method,
-        full,
-        DepositId(str(found["deposit"])),
-        UploadId(upload) if upload else None,
-        headers,
-        receive,
-    )
-
-
-def _token(request: _Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise NotAuthenticated(
-            "An upload needs a token.", "Send it as 'Authorization: Bearer esc_…'."
-        )
-    return token.strip()
-
-
-def _number(request: _Request, name: str) -> int:
-    value = request.headers.get(name, "")
-    if not (value.isascii() and value.isdigit() and len(value) < 20):
-        raise UploadMalformed(
-            f"The header {name.title()} is missing or no number.", "Send it with every such call."
-        )
-    return int(value)
-
-
-def _upload_request(request: _Request) -> UploadRequest:
-    metadata = _metadata(request.headers.get("upload-metadata", ""))
-    sha256 = metadata.get("sha256")
-    if sha256 is not None and not _SHA256.fullmatch(sha256):
-        raise UploadMalformed("The sha256 of Upload-Metadata is none.", "Send 64 hex digits.")
-    if not {"kind", "name", "media"} <= metadata.keys():
-        raise UploadMalformed(
-            "Upload-Metadata does not say what the part is.", "Send kind, name and media in it."
-        )
-    part = PartDescription(metadata["kind"], metadata["name"], metadata["media"])
-    return UploadRequest(part, _number(request, "upload-length"), sha256)
-
-
-def _metadata(text: str) -> dict[str, str]:
-    """Return the pairs of an Upload-Metadata header (creation extension)."""
-    found: dict[str, str] = {}
-    try:
-        if len(text) > MAX_METADATA_CHARS:
-            raise ValueError("too long")
-        for pair in filter(None, text.split(",")):
-            key, _, value = pair.strip().partition(" ")
-            found[key] = base64.b64decode(value.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise UploadMalformed(
-            "Upload-Metadata cannot be read.",
-            "Send pairs of a name and a base64 value, with commas between them.",
-        ) from None
-    return found
-
-
-def _checksum(request: _Request) -> tuple[str, bytes] | None:
-    """Return algorithm and digest of an Upload-Checksum header (checksum extension)."""
-    text = request.headers.get("upload-checksum")
-    if text is None:
-        return None
-    algorithm, _, value = text.partition(" ")
-    with contextlib.suppress(binascii.Error):
-        if algorithm in _ALGORITHMS:
-            return algorithm, base64.b64decode(value.strip(), validate=True)
-    raise ChecksumUnknown(
-        "The header Upload-Checksum cannot be used.",
-        f"Send an algorithm of {', '.join(_ALGORITHMS)} and the digest in base64.",
-    )
-
-
 def _capabilities() -> _Answer:
     return _Answer(
         204,
         {
             "Tus-Extension": EXTENSIONS,
             "Tus-Max-Size": str(MAX_UPLOAD_BYTES),
-            "Tus-Checksum-Algorithm": ",".join(_ALGORITHMS),
+            "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
         },
     )
 

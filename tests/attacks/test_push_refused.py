@@ -79,7 +79,7 @@ def test_no_agreement_in_force(push: Push) -> None:
     push.world.agreements.clear()
     text = push.refused()
     assert "No agreement is in force for this product" in text
-    assert "escrow agreement status" in text
+    assert "escrow agreement show" in text
 
 
 def test_ref_that_does_not_count(push: Push) -> None:
