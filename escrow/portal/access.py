@@ -7,17 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Security
 from fastapi.responses import Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from escrow.ground.database import Session
 from escrow.ground.errors import NotAuthenticated
 from escrow.parties import idempotency, tokens
 from escrow.parties.permissions import Principal
 from escrow.portal.rooms import Rooms
-
-# A JSON body is a description, never material; the longest one is an agreement's text.
-MAX_BODY_BYTES = 2 * 1024 * 1024
 
 JSON_MEDIA = "application/json"
 
@@ -40,21 +38,25 @@ def rooms_of(request: Request) -> Rooms:
 
 RoomsNeeded = Annotated[Rooms, Depends(rooms_of)]
 
+# Refusing is ours, so that it is a problem document with a remedy.
+BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="esc_…")
+
 
 def principal_of(
-    rooms: RoomsNeeded, authorization: Annotated[str | None, Header()] = None
+    rooms: RoomsNeeded,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
 ) -> Principal:
     """Return whom the request's bearer token speaks for.
 
     Raises:
         NotAuthenticated: no token, or not a valid one.
     """
-    scheme, _, text = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not text.strip():
+    text = bearer.credentials.strip() if bearer else ""
+    if not text:
         raise NoCredential
     now = rooms.clock.now()
     with rooms.database.reading() as session:
-        principal = tokens.authenticate(session, rooms.environment, text.strip(), now)
+        principal = tokens.authenticate(session, rooms.environment, text, now)
     if principal.is_use_due:
         with rooms.database.writing() as session:
             tokens.note_use(session, principal.token_id, now)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from escrow import __version__
 from escrow.portal import problems
+from escrow.portal.bodies import BoundedBodies
 from escrow.portal.git import GitReceiveApp
 from escrow.portal.rooms import Rooms
 from escrow.portal.routes import (
@@ -42,9 +44,21 @@ def make_app(rooms: Rooms) -> ASGIApp:
     problems.install(api)
     routes = APIRouter(prefix=API)
     for module in (parties, products, agreements, ceremonies, deposits, reports, status):
+        _summarise(module.router)
         routes.include_router(module.router)
     api.include_router(routes)
-    return Switch(api, GitReceiveApp(rooms.gate, rooms.reception), TusApp(rooms.gate, rooms.desk))
+    bounded = BoundedBodies(api)
+    return Switch(
+        bounded, GitReceiveApp(rooms.gate, rooms.reception), TusApp(rooms.gate, rooms.desk)
+    )
+
+
+def _summarise(router: APIRouter) -> None:
+    """Give each route the first line of its docstring as summary, the rest as description."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            route.summary, _, rest = route.description.partition("\n")
+            route.description = rest.strip()
 
 
 class Switch:

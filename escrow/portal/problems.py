@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 
 from fastapi import FastAPI, Request
@@ -34,6 +35,18 @@ STATUS_OF_FAMILY: tuple[tuple[type[EscrowError], int], ...] = (
     (Unavailable, 503),
 )
 
+# What a status tells, in the words of the page for users.
+_MEANINGS = {
+    400: "The body cannot be read as what it says it is.",
+    401: "No token, or one that does not hold.",
+    403: "The token's holder may not do this.",
+    404: "There is none, or it is not yours: the two look the same.",
+    409: "Well-formed, but not now or not like this.",
+    422: "The request has not the form that this call takes, or breaks a stated limit.",
+    500: "A proof does not hold; a person is looking at it.",
+    503: "Something of ours is out of reach; try again after 'Retry-After'.",
+}
+
 _log = logging.getLogger("escrow.portal")
 
 
@@ -63,8 +76,14 @@ def problem(error: EscrowError) -> Problem:
         status=status_of(error),
         code=error.code,
         remedy=error.remedy,
-        detail=getattr(error, "detail", None),
+        detail=places_of(error),
     )
+
+
+def places_of(error: EscrowError) -> list[dict[str, object]] | None:
+    """Return the places in the input that an error names, each as a mapping; None when none."""
+    problems = getattr(error, "problems", None) or ()
+    return [dataclasses.asdict(one) for one in problems] or None
 
 
 def problem_headers(error: EscrowError) -> dict[str, str]:
@@ -137,8 +156,30 @@ def install(app: FastAPI) -> None:
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """Return the ``responses`` of a route that can answer with these problem statuses."""
+    """Return the ``responses`` of a route that reads, for whoever has a token.
+
+    Args:
+        statuses: problem statuses beside those that every such route has.
+    """
+    return documented_open(401, *statuses)
+
+
+def documented_change(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """Return the ``responses`` of an unsafe route.
+
+    It takes a body and an ``Idempotency-Key``, so it can be unreadable, and conflict.
+    """
+    return documented(400, 409, *statuses)
+
+
+def documented_open(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """Return the ``responses`` of a route that takes no token."""
+    # 500: a proof does not hold; 422: the request has not the form; 503: out of reach for now.
     return {
-        status: {"model": Problem, "content": {MEDIA_TYPE: {}}}
-        for status in sorted({401, 422, 503, *statuses})
+        status: {
+            "model": Problem,
+            "description": _MEANINGS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted({422, 500, 503, *statuses})
     }

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import PlainTextResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from agreements.parsing import check_agreement
 from escrow.deposits import records as deposits
@@ -15,9 +16,9 @@ from escrow.ground.database import Session
 from escrow.ground.errors import InvalidInput
 from escrow.ground.identifiers import AgreementId, OrganisationId, ProductId
 from escrow.parties.permissions import Principal, Relation, Role, Verb, check_allowed
-from escrow.portal.access import MAX_BODY_BYTES, Asker, Changing, RoomsNeeded
+from escrow.portal.access import Asker, Changing, RoomsNeeded
 from escrow.portal.finding import check_agreement_allowed
-from escrow.portal.problems import documented
+from escrow.portal.problems import documented, documented_change
 from escrow.register.acceptance import take_act
 from escrow.register.filing import Filer, file_agreement, file_amendment
 from escrow.register.reading import AgreementView, list_agreements, parties_of, text_of, view_of
@@ -28,14 +29,14 @@ TOML = {"content": {"application/toml": {"schema": {"type": "string"}}}, "requir
 
 
 class AgreementNotText(InvalidInput):
-    """The body of a filing is no UTF-8 text of an acceptable size."""
+    """The body of a filing is no UTF-8 text."""
 
     code = "agreements.not-text"
 
 
 @router.post(
     "/agreements/check",
-    responses=documented(),
+    responses=documented(400),
     openapi_extra={"requestBody": TOML},
 )
 async def check(request: Request, _: Asker) -> dict[str, object]:
@@ -56,20 +57,14 @@ async def check(request: Request, _: Asker) -> dict[str, object]:
     }
 
 
-async def _filed_text(request: Request) -> str:
-    return _text(await request.body())
-
-
 @router.post(
     "/agreements",
     status_code=201,
-    responses=documented(403, 404, 409),
+    responses=documented_change(403, 404),
     openapi_extra={"requestBody": TOML},
 )
 async def file(request: Request, change: Changing, amends: str | None = None) -> Response:
     """File an agreement, or a new version of one; its text is hashed and kept for ever."""
-    from starlette.concurrency import run_in_threadpool
-
     text = _text(await request.body())
     return await run_in_threadpool(_file, change, text, amends)
 
@@ -112,7 +107,7 @@ def text(
 
 
 @router.post(
-    "/agreements/{agreement_id}/acts", status_code=201, responses=documented(403, 404, 409)
+    "/agreements/{agreement_id}/acts", status_code=201, responses=documented_change(403, 404)
 )
 def act(
     change: Changing,
@@ -183,10 +178,8 @@ def products_of(session: Session, agreement_id: AgreementId) -> list[ProductId]:
 
 def _text(raw: bytes) -> str:
     try:
-        if len(raw) > MAX_BODY_BYTES:
-            raise ValueError("too long")
         return raw.decode("utf-8")
-    except ValueError:
+    except UnicodeDecodeError:
         raise AgreementNotText(
-            "The agreement is no UTF-8 text, or too long.", "Send the TOML file as it is."
+            "The agreement is no UTF-8 text.", "Send the TOML file as it is."
         ) from None

@@ -15,11 +15,11 @@ from escrow.parties import records as parties
 from escrow.parties.permissions import Principal, Verb
 from escrow.portal.access import Asker, Changing, RoomsNeeded
 from escrow.portal.finding import check_agreement_allowed
-from escrow.portal.problems import documented
+from escrow.portal.problems import documented, documented_change
 from escrow.portal.schemas.agreements import CanaryShareBody
-from escrow.register import records as register
 from escrow.register.acceptance import settle
 from escrow.register.reading import read_version
+from escrow.register.recipients import canaries_of
 from escrow.vault import records as vault
 
 router = APIRouter(tags=["ceremonies"])
@@ -44,7 +44,7 @@ class ShareNotYours(InvalidInput):
 
 
 @router.post(
-    "/agreements/{agreement_id}/ceremony", status_code=201, responses=documented(403, 404, 409)
+    "/agreements/{agreement_id}/ceremony", status_code=201, responses=documented_change(403, 404)
 )
 def hold(change: Changing, agreement_id: str) -> Response:
     """Have the keyholder deal a sealing key to the agreement's agents."""
@@ -91,7 +91,9 @@ def shares(rooms: RoomsNeeded, asker: Asker, agreement_id: str) -> dict[str, obj
 
 
 @router.post(
-    "/agreements/{agreement_id}/canary-shares", status_code=201, responses=documented(403, 404)
+    "/agreements/{agreement_id}/canary-shares",
+    status_code=201,
+    responses=documented_change(403, 404),
 )
 def send_canary_share(change: Changing, agreement_id: str, body: CanaryShareBody) -> Response:
     """Keep an agent's canary share, sealed to another agent of the agreement."""
@@ -145,16 +147,15 @@ def recipient_canaries(rooms: RoomsNeeded, asker: Asker, agreement_id: str) -> d
     with rooms.database.reading() as session:
         found = check_agreement_allowed(session, asker, agreement_id, Verb.ACCEPT)
         owner = parties.organisation(session, asker.organisation_id)
-        rows = register.canaries_of(session, found)
+        own = canaries_of(session, found, owner.slug) if owner else []
     canaries = [
         {
-            "kind": row.kind,
-            "recipient": row.recipient,
-            "file": base64.b64encode(row.canary_file).decode(),
-            "proven": row.proven_at is not None,
+            "kind": one.kind,
+            "recipient": one.recipient,
+            "file": base64.b64encode(one.canary_file).decode(),
+            "proven": one.is_proven,
         }
-        for row in rows
-        if owner is not None and row.organisation == owner.slug
+        for one in own
     ]
     return {"canaries": canaries}
 

@@ -13,7 +13,7 @@ from escrow.ground.identifiers import DepositId, ProductId
 from escrow.parties.permissions import Principal, Verb
 from escrow.portal.access import Asker, Changing, RoomsNeeded
 from escrow.portal.finding import find_deposit, find_product
-from escrow.portal.problems import documented
+from escrow.portal.problems import documented, documented_change
 from escrow.portal.routes.standing import class_of, reports_for, standing_of
 from escrow.verification.status import show_standing
 
@@ -26,7 +26,7 @@ NEWEST = "newest"
 
 
 @router.post(
-    "/products/{vendor}/{product}/deposits", status_code=201, responses=documented(403, 404, 409)
+    "/products/{vendor}/{product}/deposits", status_code=201, responses=documented_change(403, 404)
 )
 def begin(change: Changing, vendor: str, product: str) -> Response:
     """Open a draft that gathers parts."""
@@ -47,7 +47,9 @@ def begin(change: Changing, vendor: str, product: str) -> Response:
     return change.perform_repeatable(work)
 
 
-@router.post("/deposits/{deposit_id}/finish", status_code=200, responses=documented(403, 404, 409))
+@router.post(
+    "/deposits/{deposit_id}/finish", status_code=200, responses=documented_change(403, 404)
+)
 def finish(change: Changing, deposit_id: str) -> Response:
     """Seal the draft for good; a second time changes nothing."""
     rooms, asker = change.rooms, change.asker
@@ -66,7 +68,7 @@ def finish(change: Changing, deposit_id: str) -> Response:
     return change.perform_repeatable(work, status=200)
 
 
-@router.delete("/deposits/{deposit_id}", status_code=200, responses=documented(403, 404, 409))
+@router.delete("/deposits/{deposit_id}", status_code=200, responses=documented_change(403, 404))
 def abandon(change: Changing, deposit_id: str) -> Response:
     """Give a draft up; what is sealed stays."""
     rooms, asker = change.rooms, change.asker

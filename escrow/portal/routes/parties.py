@@ -16,13 +16,13 @@ from escrow.parties.permissions import Principal, Verb, check_allowed
 from escrow.parties.relations import relation_to_organisation
 from escrow.portal.access import Asker, Changing, RoomsNeeded
 from escrow.portal.finding import find_product
-from escrow.portal.problems import documented
+from escrow.portal.problems import documented, documented_change, documented_open
 from escrow.portal.schemas.parties import MemberBody, OrganisationBody, SetupBody, TokenBody
 
 router = APIRouter(tags=["parties"])
 
 
-@router.post("/setup", status_code=201, responses=documented(409))
+@router.post("/setup", status_code=201, responses=documented_open(400, 401, 409))
 def claim(rooms: RoomsNeeded, body: SetupBody) -> dict[str, object]:
     """Exchange the one-time token of the set-up for the first administrator's own token."""
     with rooms.database.writing() as session:
@@ -57,7 +57,7 @@ def whoami(asker: Asker) -> dict[str, object]:
     }
 
 
-@router.post("/organisations", status_code=201, responses=documented(403, 409))
+@router.post("/organisations", status_code=201, responses=documented_change(403))
 def create_organisation(change: Changing, body: OrganisationBody) -> Response:
     """Register an organisation."""
     rooms, asker = change.rooms, change.asker
@@ -88,7 +88,9 @@ def list_organisations(rooms: RoomsNeeded, asker: Asker) -> dict[str, object]:
     return {"items": items, "next": None}
 
 
-@router.post("/organisations/{slug}/members", status_code=201, responses=documented(403, 404, 409))
+@router.post(
+    "/organisations/{slug}/members", status_code=201, responses=documented_change(403, 404)
+)
 def add_member(change: Changing, slug: str, body: MemberBody) -> Response:
     """Register a person of an organisation, with his public keys."""
     rooms, asker = change.rooms, change.asker
@@ -122,7 +124,7 @@ def add_member(change: Changing, slug: str, body: MemberBody) -> Response:
     return change.perform(work)
 
 
-@router.post("/tokens", status_code=201, responses=documented(403, 404, 409))
+@router.post("/tokens", status_code=201, responses=documented_change(403, 404))
 def issue_token(change: Changing, body: TokenBody) -> Response:
     """Issue a token; its text is in this answer and nowhere else."""
     rooms, asker = change.rooms, change.asker
@@ -167,7 +169,7 @@ def list_tokens(rooms: RoomsNeeded, asker: Asker) -> dict[str, object]:
     return {"items": items, "next": None}
 
 
-@router.delete("/tokens/{token_id}", status_code=200, responses=documented(403, 404))
+@router.delete("/tokens/{token_id}", status_code=200, responses=documented_change(403, 404))
 def revoke_token(change: Changing, token_id: str) -> Response:
     """Revoke a token, at once."""
     rooms, asker = change.rooms, change.asker

@@ -16,14 +16,14 @@ from escrow.parties.permissions import Relation, Verb, check_allowed, is_allowed
 from escrow.parties.relations import relation_to_organisation
 from escrow.portal.access import Asker, Changing, RoomsNeeded
 from escrow.portal.finding import address_of, find_product, relation_of
-from escrow.portal.problems import documented
+from escrow.portal.problems import documented, documented_change
 from escrow.portal.rooms import Rooms
 from escrow.portal.schemas.products import ProductBody
 
 router = APIRouter(tags=["products"])
 
 
-@router.post("/products", status_code=201, responses=documented(403, 404, 409))
+@router.post("/products", status_code=201, responses=documented_change(403, 404))
 def register(change: Changing, body: ProductBody) -> Response:
     """Register a product with its repositories, the refs that count and what it owes."""
     rooms, asker = change.rooms, change.asker

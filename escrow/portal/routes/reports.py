@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header
 from fastapi.responses import Response, StreamingResponse
@@ -15,7 +16,7 @@ from escrow.deposits.errors import DepositUnknown
 from escrow.evidence.bundles import SignedDocument
 from escrow.ground.database import Session
 from escrow.ground.errors import InvalidInput
-from escrow.ground.identifiers import DepositId, DocumentId
+from escrow.ground.identifiers import DepositId
 from escrow.parties.permissions import Verb
 from escrow.portal.access import Asker, RoomsNeeded
 from escrow.portal.finding import find_deposit
@@ -24,7 +25,7 @@ from escrow.portal.rooms import Rooms
 from escrow.portal.routes.standing import report_for
 from escrow.vault import records as vault
 from escrow.verification import records
-from escrow.verification.documents import LOG, MANIFEST, open_sealed_document
+from escrow.verification.documents import LOG, MANIFEST, open_sealed_document, read_report
 from escrow.verification.errors import LogNotFound, ReportNotFound
 from escrow.verification.examinations import State, is_concluded
 from escrow.verification.log import LogSlice, follow_live_log, log_folder, read_live_log
@@ -55,9 +56,9 @@ def report(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> dict[str, objec
     with rooms.database.reading() as session:
         row = find_deposit(session, asker, deposit_id, Verb.READ_REPORT)
         found = report_for(session, asker, row)
-        if found is None:
-            raise ReportNotFound
-        document = _document(session, rooms, found)
+    if found is None:
+        raise ReportNotFound
+    document = read_report(found, rooms.blobs, rooms.keyholder, rooms.database)
     signed = SignedDocument.from_json(json.dumps(document))
     predicate = json.loads(signed.envelope.payload)["predicate"]
     return {"summary": summarise_report(predicate), "document": document}
@@ -93,23 +94,13 @@ def log(
     if row.state != "sealed":
         raise DepositUnknown
     offset = _offset(last_event_id)
+    _check_offset(rooms, row, offset)
     events = _events(rooms, row, offset, follow=follow)
     return StreamingResponse(
         events,
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
-
-
-def _document(session: Session, rooms: Rooms, row: records.ReportRow) -> dict[str, Any]:
-    if row.document is not None:
-        return dict(row.document)
-    sealed = vault.document_by_id(session, DocumentId(row.document_id or ""))
-    if sealed is None:
-        raise ReportNotFound
-    pieces = open_sealed_document(rooms.blobs, rooms.keyholder, sealed)
-    document: dict[str, Any] = json.loads(b"".join(pieces))
-    return document
 
 
 def _sealed(session: Session, row: deposits.Deposit, kind: str) -> vault.DocumentRow | None:
@@ -125,6 +116,18 @@ def _offset(text: str | None) -> int:
             f"{text[:40]!r} is no id of this stream.", "Send the last 'id:' that came, or none."
         )
     return int(text)
+
+
+def _check_offset(rooms: Rooms, deposit: deposits.Deposit, offset: int) -> None:
+    """Refuse an id that no live log has reached: once the stream runs, nothing can be refused.
+
+    Raises:
+        LogOffsetUnknown: the log is shorter.
+    """
+    examination, _ = _present(rooms, deposit)
+    if examination is not None:
+        with contextlib.suppress(LogNotFound):
+            read_live_log(log_folder(rooms.log_scratch, examination.id), offset, 0)
 
 
 def _events(
@@ -170,7 +173,9 @@ def _live(
         if follow:
             yield from follow_live_log(folder, offset, lambda: time.sleep(LOOK_SECONDS))
         else:
-            yield read_live_log(folder, offset)
+            while (piece := read_live_log(folder, offset)).data:
+                yield piece
+                offset = piece.next_offset
     except LogNotFound:
         # Not begun yet, or sealed this very moment: the caller looks again.
         return

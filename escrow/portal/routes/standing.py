@@ -50,13 +50,14 @@ def standing_of(session: Session, asker: Principal, deposit: Deposit) -> Standin
     report = report_for(session, asker, deposit)
     if row is None:
         return Standing(None)
-    is_own = class_of(asker) == VENDOR
+    # A verdict is what a signed report says. The operator has none, and sees the state of things.
+    shown = report or (row if asker.role is Role.OPERATOR else None)
     return Standing(
         state=State(row.state),
         attempt=row.attempt,
         next_attempt_at=row.next_attempt_at,
-        verdict=report.verdict if report else (None if is_own else row.verdict),
-        level=report.level if report else (None if is_own else row.level),
-        reason=row.reason,
+        verdict=shown.verdict if shown else None,
+        level=shown.level if shown else None,
+        reason=shown.reason if shown else None,
         signed_at=report.signed_at if report else None,
     )

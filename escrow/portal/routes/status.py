@@ -22,7 +22,7 @@ from escrow.portal.finding import (
     check_agreement_allowed,
     find_product,
 )
-from escrow.portal.problems import documented
+from escrow.portal.problems import documented, documented_open
 from escrow.portal.rooms import Rooms
 from escrow.portal.routes.agreements import products_of
 from escrow.portal.routes.deposits import deposits_page
@@ -70,13 +70,13 @@ def agreement_status(
     return _tagged(request, document)
 
 
-@router.get("/trust-root")
+@router.get("/trust-root", responses=documented_open())
 def trust_root(rooms: RoomsNeeded) -> Response:
     """Return every public key of this installation; compare its fingerprint out of band."""
     return Response(rooms.trust_root.to_json(), media_type="application/json")
 
 
-@router.get("/ledger/checkpoint")
+@router.get("/ledger/checkpoint", responses=documented_open())
 def checkpoint(rooms: RoomsNeeded) -> Response:
     """Return the newest signed checkpoint of the public log (C2SP signed note)."""
     with rooms.database.reading() as session:
@@ -84,7 +84,7 @@ def checkpoint(rooms: RoomsNeeded) -> Response:
     return Response(newest.note if newest else "", media_type="text/plain; charset=utf-8")
 
 
-@router.get("/health")
+@router.get("/health", responses=documented_open())
 def health(rooms: RoomsNeeded) -> dict[str, object]:
     """Say that the service answers, and in which environment it runs."""
     return {"status": "up", "version": __version__, "environment": rooms.environment}
@@ -143,6 +143,8 @@ def _tagged(request: Request, document: dict[str, object]) -> Response:
     text = json.dumps(document)
     tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if request.headers.get("If-None-Match") == tag:
+    known = request.headers.get("If-None-Match", "").split(",")
+    # Compared weakly (RFC 9110, section 13.1.2): a proxy may have marked our tag as weak.
+    if any(one.strip().removeprefix("W/") in (tag, "*") for one in known):
         return Response(status_code=304, headers=headers)
     return Response(text, media_type="application/json", headers=headers)
