@@ -130,6 +130,10 @@ def outer_uid_offset(facts: Mapping[str, Any]) -> int:
     return int(first) if remapped and first.isdigit() else 0
 
 
+# States of proc_pid_stat(5) in which a process has ended and only its number is left.
+_ENDED = ("Z", "X")
+
+
 def run_labels(label: str, seconds: float) -> dict[str, str]:
     """Return the labels by which the sweeper knows whose a container or volume is."""
     deadline = int(time.time() + seconds + DEADLINE_GRACE_SECONDS)
@@ -144,9 +148,13 @@ def owner_name(process: int) -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         # The command's name may hold blanks and brackets; fields are counted after the last one.
-        started = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         space = Path(f"/proc/{process}/ns/pid").stat().st_ino
     except OSError:
+        return ""
+    state, started = fields[0], fields[19]
+    if state in _ENDED:
+        # Killed, and its parent has not asked how it ended: it owns nothing any more.
         return ""
     return f"{boot}:{space}:{process}:{started}"
 

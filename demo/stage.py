@@ -132,6 +132,12 @@ class Stage:
             raise PlayFailed("the service was not started")
         return self._service.pid
 
+    def kill(self) -> None:
+        """End the service at once, as a power cut would."""
+        if self._service is not None:
+            self._service.kill()
+            self._service.wait()
+
     def last_words(self) -> str:
         """Return the end of the service's log."""
         log = self.folder / "service.log"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 
 import pytest
@@ -165,3 +166,9 @@ def test_exit_code_0_is_no_success_when_a_limit_was_met(flag: str) -> None:
     ended = {"timed_out": False, "oom_killed": False, "output_flooded": False}
     assert PhaseResult("build", 0, wall_seconds=1, **ended).succeeded
     assert not PhaseResult("build", 0, wall_seconds=1, **{**ended, flag: True}).succeeded
+
+
+def test_a_dead_process_that_nobody_buried_owns_nothing() -> None:
+    with subprocess.Popen(["true"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert owner_name(child.pid) == ""
