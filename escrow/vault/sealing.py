@@ -24,20 +24,19 @@ from escrow.vault.age_keys import FileKey
 from escrow.vault.age_stream import PAYLOAD_NONCE_BYTES, ChunkCutter
 from escrow.vault.blobs import BlobStaging, BytesLike
 from escrow.vault.errors import SealingOver
-from escrow.vault.framing import FRAME_BYTES, MAX_FRAME_BYTES, FrameMaker, compression_pays
+from escrow.vault.framing import FrameMaker, compression_pays
 from escrow.vault.opening import open_payload
 from escrow.vault.rebuilding import Rebuilt, rebuild
 from escrow.vault.redo import RedoLog, RedoRecord
+from escrow.vault.segments import SEGMENT_BYTES, Redo, Segment
 from escrow.vault.stages import FirstFailure, Stage
 
 __all__ = ["PayloadSealer", "SealedPayload", "open_payload"]
 
 EncodingName = Literal["identity", "zstd"]
 
-# A frame's content, and the unit that travels through the stages.
-SEGMENT_BYTES = FRAME_BYTES
-# Enough that every stage has one and one waits before it; about 2.2 MiB each.
-MAX_SEGMENTS = 6
+# Enough that each stage has one and some wait, so that a slow disk stops no hash; 2.2 MiB each.
+MAX_SEGMENTS = 8
 # zstd is the long pole (2 of 2.7 CPU-seconds per GiB); more workers than this only cost memory.
 MAX_FRAME_WORKERS = 4
 
@@ -59,24 +58,6 @@ class SealedPayload:
     encoding: EncodingName
     payload_sha256: Sha256Hex
     payload_size_bytes: int
-
-
-class Segment:
-    """Up to 1 MiB of plaintext with the buffers for what becomes of it; used again and again."""
-
-    def __init__(self) -> None:
-        self.plain = memoryview(bytearray(SEGMENT_BYTES))
-        self.sealed = memoryview(bytearray(ChunkCutter.room_for(MAX_FRAME_BYTES)))
-        self.framed: SimpleQueue[bytes] = SimpleQueue()
-        self.size = 0
-        self.sealed_size = 0
-        self.end_offset = 0
-        self.final = False
-
-    @property
-    def content(self) -> memoryview:
-        """The plaintext that is in it."""
-        return self.plain[: self.size]
 
 
 class PayloadSealer:
@@ -201,7 +182,7 @@ class PayloadSealer:
         """
         self._drain()
         if not self._finishing:
-            self._record(b"", self._current.content if self._current else b"")
+            self._record(self._current.content if self._current else b"")
 
     def finish(self) -> SealedPayload:
         """Seal the last chunk, make the payload durable under its digest, destroy scratch.
@@ -303,9 +284,10 @@ class PayloadSealer:
         """Start the threads at the first full segment; a small part never has any."""
         failure = self._failure
         hash_sealed = Stage("seal-hash", self._hash_sealed, self._free.put, failure)
-        seal = Stage("seal-write", self._seal, hash_sealed.put, failure)
+        store = Stage("seal-store", self._store, hash_sealed.put, failure)
+        seal = Stage("seal-chunks", self._seal, store.put, failure)
         hash_plain = Stage("seal-plain", self._hash_plain, seal.put, failure)
-        self._stages = [hash_plain, seal, hash_sealed]
+        self._stages = [hash_plain, seal, store, hash_sealed]
         self._dispatch = hash_plain.put
         if self._encoding is Encoding.ZSTD:
             workers = min(MAX_FRAME_WORKERS, os.cpu_count() or 1)
@@ -325,6 +307,7 @@ class PayloadSealer:
                 self._frame(segment)
             self._hash_plain(segment)
             self._seal(segment)
+            self._store(segment)
             self._hash_sealed(segment)
         except BaseException as error:
             self._failure.error = error
@@ -356,19 +339,30 @@ class PayloadSealer:
         if self._encoding is Encoding.ZSTD:
             framed = memoryview(segment.framed.get())
         self._framed_offset = segment.end_offset
-        # The record comes before the first byte that it answers for.
-        self._record(framed, finishing=segment.final)
+        segment.redo = self._redo_of(framed, finishing=segment.final)
         segment.sealed_size = self._cutter.cut(framed, segment.sealed, final=segment.final)
+
+    def _store(self, segment: Segment) -> None:
+        # The record comes before the first byte that it answers for.
+        if self._redo and segment.redo:
+            self._redo.write(*segment.redo)
+            segment.redo = None
         self._sink.append(segment.sealed[: segment.sealed_size])
 
     def _hash_sealed(self, segment: Segment) -> None:
         self._sealed_hash.update(segment.sealed[: segment.sealed_size])
 
-    def _record(
-        self, framed: BytesLike, unframed: BytesLike = b"", *, finishing: bool = False
-    ) -> None:
+    def _record(self, unframed: BytesLike) -> None:
+        """Write a record of what was received but is in no segment; every stage is at rest."""
+        if self._redo and (redo := self._redo_of(memoryview(b""), unframed)):
+            self._redo.write(*redo)
+
+    def _redo_of(
+        self, framed: memoryview, unframed: BytesLike = b"", *, finishing: bool = False
+    ) -> Redo | None:
+        """Return the record of what the cutter is about to cut, its framed bytes in pieces."""
         if self._redo is None:
-            return
+            return None
         record = RedoRecord(
             file_key=self.file_key,
             payload_nonce=self._nonce,
@@ -379,7 +373,7 @@ class PayloadSealer:
             framed=b"",
             unframed=bytes(unframed),
         )
-        self._redo.write(record, [self._cutter.tail, memoryview(framed)])
+        return record, [self._cutter.tail, framed]
 
 
 def _ignore(segment: Segment) -> None:

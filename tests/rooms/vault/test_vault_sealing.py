@@ -7,7 +7,8 @@ import pytest
 from escrow.vault.age import FileKey
 from escrow.vault.blobs import FileBlobStore
 from escrow.vault.errors import SealingLost, SealingOver
-from escrow.vault.sealing import MAX_SEGMENTS, SEGMENT_BYTES, PayloadSealer, open_payload
+from escrow.vault.sealing import MAX_SEGMENTS, PayloadSealer, open_payload
+from escrow.vault.segments import SEGMENT_BYTES
 
 TEXT = b"int main(void) { return 0; }\n" * 120_000
 
