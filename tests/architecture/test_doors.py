@@ -16,7 +16,8 @@ DOORS = {
         "records.py",
         "escrow/operations/migrations/",
     ),
-    "git": ("escrow/deposits/git",),
+    # The second is the client's side: the person's own repository on the person's own machine.
+    "git": ("escrow/deposits/git", "escrow/operations/cli/material.py"),
     "dbos": ("escrow/engine/",),
     "docker": ("builders/sandbox",),
     "fastapi": ("escrow/portal/",),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from escrow.ground.errors import InvalidInput
+from escrow.operations.cli.output import complaints
 
 _ARCHIVES = {
     ".zip": "zip",
@@ -72,6 +73,7 @@ def _media(path: Path) -> str:
 
 def _bundle(repository: Path, target: Path) -> None:
     """Bundle every branch and tag of the person's own repository."""
+    _warn_of_what_stays_behind(repository)
     command = ["git", "-C", str(repository), "bundle", "create", "--quiet", str(target)]
     command += ["HEAD", "--branches", "--tags"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -79,6 +81,23 @@ def _bundle(repository: Path, target: Path) -> None:
         raise BadMaterial(
             f"git cannot bundle {repository}: {done.stderr.strip()[:300]}",
             "Commit something first, or give a folder without .git.",
+        )
+
+
+def _warn_of_what_stays_behind(repository: Path) -> None:
+    """Say so when the work tree holds what no commit holds: it is not part of the deposit."""
+    import git
+
+    try:
+        with git.Repo(repository) as own:
+            dirty = own.is_dirty(untracked_files=True)
+    except (git.exc.GitError, ValueError, OSError):
+        # What is wrong with the repository, the bundling says in git's own words.
+        return
+    if dirty:
+        complaints.print(
+            f"{repository} has changes that no commit holds; they are not part of the deposit.",
+            markup=False,
         )
 
 
