@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agreements import parsing, templates
-from escrow.evidence import acts
-from escrow.ground.clock import SystemClock
 from escrow.ground.errors import InvalidInput
 from escrow.operations.cli import keys, remote
-from escrow.operations.cli.output import EXIT_DOES_NOT, give, give_table, say
-from escrow.vault import age
+from escrow.operations.cli.output import (
+    EXIT_DOES_NOT,
+    give,
+    give_exactly,
+    give_fields,
+    give_table,
+    place_text,
+    say,
+    wants_json,
+)
 
 app = typer.Typer(help="Write, check, file and sign agreements.", no_args_is_help=True)
 
@@ -30,12 +36,20 @@ class BadAgreementFile(InvalidInput):
 @app.command("new")
 def new(
     template: Annotated[str, typer.Option(help="Which template.")] = "three-party",
+    values: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE for a ${NAME} of the template.")
+    ] = None,
 ) -> None:
-    """Print a template, to be filled in and filed.
+    """Print a template, to be filled in and filed; or filled in already, with --set.
 
     Example: escrow agreement new > ledger.toml
     """
-    typer.echo(templates.template_text(template), nl=False)
+    from agreements import templates
+
+    # What is not given yet stays as it is, to be filled in later.
+    kept = {name: f"${{{name}}}" for name in templates.placeholders(template)}
+    filled = templates.render_template(template, kept | dict(map(_named_value, values or ())))
+    give_exactly({"template": template, "text": filled}, filled)
 
 
 @app.command("check")
@@ -44,20 +58,16 @@ def check(file: Annotated[Path, typer.Argument(help="The agreement, TOML.")]) ->
 
     Example: escrow agreement check ledger.toml
     """
-    problems = parsing.check_agreement(_read(file))
-    rows = [
-        {
-            "line": problem.line,
-            "severity": problem.severity,
-            "place": problem.path,
-            "reason": problem.reason,
-            "remedy": problem.remedy,
-            "code": problem.code,
-        }
-        for problem in problems
-    ]
-    give_table(rows, ("line", "severity", "reason", "remedy"), f"{file} holds; no warnings.")
-    if any(problem.severity == "error" for problem in problems):
+    from agreements.parsing import check_agreement
+
+    problems = [dataclasses.asdict(problem) for problem in check_agreement(_read(file))]
+    if wants_json():
+        give(problems)
+    for problem in problems:
+        say(f"{file}: {place_text(problem)}")
+    if not problems:
+        say(f"{file} holds; no warnings.")
+    if any(problem["severity"] == "error" for problem in problems):
         raise typer.Exit(EXIT_DOES_NOT)
 
 
@@ -103,10 +113,14 @@ def show(
     Example: escrow agreement show agr_01kb… --text
     """
     if text:
-        typer.echo(remote.call("GET", f"/agreements/{agreement}/text").text, nl=False)
+        exact = remote.call("GET", f"{_path(agreement)}/text").text
+        give_exactly({"id": agreement, "text": exact}, exact)
         return
-    document = remote.call("GET", f"/agreements/{agreement}").json()
-    give({name: value for name, value in document.items() if name != "missing"})
+    document = remote.call("GET", _path(agreement)).json()
+    if wants_json():
+        give(document)
+        return
+    give_fields({name: value for name, value in document.items() if name != "missing"})
     _say_missing(document)
 
 
@@ -121,7 +135,7 @@ def accept(
 
     Example: escrow agreement accept agr_01kb… --key ada.pem
     """
-    document = remote.call("GET", f"/agreements/{agreement}").json()
+    document = remote.call("GET", _path(agreement)).json()
     say(f"Agreement    {document['title']}, version {document['version']}")
     say(f"Text SHA-256 {document['text_sha256']}")
     send_act(
@@ -146,8 +160,10 @@ def prove_recipient(
 
     Example: escrow agreement prove-recipient agr_01kb… --key bo.pem --identity bo.age
     """
+    from escrow.vault import age
+
     secret_holder = keys.read_identity(identity)
-    canaries = remote.call("GET", f"/agreements/{agreement}/recipient-canaries").json()["canaries"]
+    canaries = remote.call("GET", f"{_path(agreement)}/recipient-canaries").json()["canaries"]
     mine = [item for item in canaries if item["recipient"] == str(secret_holder.recipient)]
     if not mine:
         raise BadAgreementFile(
@@ -165,12 +181,26 @@ def prove_recipient(
 
 def send_act(agreement: str, act: str, subject: dict[str, object], key: Path) -> None:
     """Sign an act with the person's own key, send it, and say what is still missing."""
+    from escrow.evidence import acts
+    from escrow.ground.clock import SystemClock
+
     signer = keys.read_signing_key(key)
     payload = acts.build_act(act, subject, signer.public, SystemClock().now())
     envelope = acts.sign_act(payload, signer)
-    document = remote.call("POST", f"/agreements/{agreement}/acts", json=envelope.to_json()).json()
+    document = remote.call("POST", f"{_path(agreement)}/acts", json=envelope.to_json()).json()
     give(document, f"Recorded. The agreement is {document['standing']}.")
     _say_missing(document)
+
+
+def _path(agreement: str) -> str:
+    return f"/agreements/{remote.id_path(agreement)}"
+
+
+def _named_value(text: str) -> tuple[str, str]:
+    name, is_pair, value = text.partition("=")
+    if not is_pair:
+        raise BadAgreementFile(f"{text!r} gives no value.", "Write --set NAME=VALUE.")
+    return name, value
 
 
 def _say_missing(document: dict[str, object]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from escrow.operations.cli import (
@@ -19,7 +17,6 @@ from escrow.operations.cli import (
     settings,
     status,
 )
-from escrow.operations.cli.output import take_json_flag
 
 _HELP = """Software escrow whose every claim can be checked by programs that we did not write.
 
@@ -30,8 +27,13 @@ tell.
 Example: escrow status acme/ledger
 """
 
+# Plain help: drawing it in colours takes longer than all the rest of the start.
 app = typer.Typer(
-    help=_HELP, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 app.add_typer(admin.app, name="admin")
 app.add_typer(agreement.app, name="agreement")
@@ -49,8 +51,3 @@ app.command("report")(status.report)
 app.command("receipt")(status.receipt)
 app.command("serve")(running.serve)
 app.command("status")(status.status)
-
-
-def application() -> None:
-    """Run the command that the process was given; ``--json`` may stand anywhere."""
-    app(args=take_json_flag(sys.argv[1:]), prog_name="escrow")

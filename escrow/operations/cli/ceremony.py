@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,14 +17,9 @@ from escrow.ground.errors import InvalidInput
 from escrow.operations.cli import keys, remote
 from escrow.operations.cli.agreement import KeyOption, send_act
 from escrow.operations.cli.output import give
-from escrow.vault import age
-from escrow.vault.ceremony import (
-    OpenedShare,
-    combine_canary,
-    open_canary_share,
-    open_share_file,
-    seal_canary_share,
-)
+
+if TYPE_CHECKING:
+    from escrow.vault.ceremony import OpenedShare
 
 app = typer.Typer(help="Deal and prove the agents' key shares.", no_args_is_help=True)
 
@@ -44,7 +39,7 @@ def hold(agreement: AgreementArgument) -> None:
 
     Example: escrow ceremony hold agr_01kb…
     """
-    document = remote.call("POST", f"/agreements/{agreement}/ceremony").json()
+    document = remote.call("POST", f"/agreements/{remote.id_path(agreement)}/ceremony").json()
     give(document, f"Epoch {document['epoch']} is dealt to {len(document['agents'])} agents.")
 
 
@@ -61,13 +56,16 @@ def contribute(
 
     Example: escrow ceremony contribute agr_01kb… --identity cy.age --to age1…
     """
+    from escrow.vault import age
+    from escrow.vault.ceremony import seal_canary_share
+
     dealt = _dealt(agreement)
     if save_share is not None:
         save_share.write_bytes(base64.b64decode(_own_file(dealt, identity)[1]))
     share = _own_share(dealt, identity)
     sealed = seal_canary_share(share, age.parse_recipient(to))
     body = {"recipient": to, "file": base64.b64encode(sealed).decode()}
-    remote.call("POST", f"/agreements/{agreement}/canary-shares", json=body)
+    remote.call("POST", f"/agreements/{remote.id_path(agreement)}/canary-shares", json=body)
     give({"index": share.index}, f"Your share ({share.index} of {share.n}) opens; sent on.")
 
 
@@ -77,10 +75,12 @@ def open_canary(agreement: AgreementArgument, identity: IdentityOption, key: Key
 
     Example: escrow ceremony open-canary agr_01kb… --identity di.age --key di.pem
     """
+    from escrow.vault.ceremony import combine_canary, open_canary_share
+
     dealt = _dealt(agreement)
     opener = keys.read_identity(identity)
     own = _own_share_with(dealt, opener)
-    path = f"/agreements/{agreement}/canary-shares"
+    path = f"/agreements/{remote.id_path(agreement)}/canary-shares"
     sent = remote.call("GET", path, parameters={"recipient": str(opener.recipient)}).json()
     shares = {own.index: own.canary_share}
     for item in sent["items"]:
@@ -97,7 +97,9 @@ def open_canary(agreement: AgreementArgument, identity: IdentityOption, key: Key
 
 
 def _dealt(agreement: str) -> dict[str, object]:
-    document: dict[str, object] = remote.call("GET", f"/agreements/{agreement}/shares").json()
+    document: dict[str, object] = remote.call(
+        "GET", f"/agreements/{remote.id_path(agreement)}/shares"
+    ).json()
     return document
 
 
@@ -121,4 +123,6 @@ def _own_share(dealt: dict[str, object], identity: Path) -> OpenedShare:
 
 
 def _own_share_with(dealt: dict[str, object], opener: keys.AgeIdentity) -> OpenedShare:
+    from escrow.vault.ceremony import open_share_file
+
     return open_share_file(base64.b64decode(_file_for(dealt, opener)), opener)

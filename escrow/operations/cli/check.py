@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from escrow.evidence.checking import check_document
-from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.errors import Unavailable
-from escrow.operations.cli.output import give
+from escrow.operations.cli.output import give, wants_json
+
+if TYPE_CHECKING:
+    from escrow.evidence.trustroot import TrustRoot
 
 TRUST_ROOT_VARIABLE = "ESCROW_TRUST_ROOT"
 
@@ -44,6 +45,8 @@ def check(
 
     Example: escrow check receipt.json --trust-root trust-root.json
     """
+    from escrow.evidence.checking import check_document
+
     root = read_trust_root(trust_root)
     results = []
     for path in documents:
@@ -53,6 +56,9 @@ def check(
             raise NoDocument(f"{path} cannot be read.", "Check the path.") from problem
         checked = check_document(text, root)
         results.append({"document": str(path), "holds": True, **checked.facts()})
+    if wants_json():
+        give(results)
+        return
     for result in results:
         give(result)
 
@@ -63,12 +69,14 @@ def read_trust_root(path: Path | None) -> TrustRoot:
     Raises:
         NoTrustRoot: there is none there.
     """
+    from escrow.evidence.trustroot import TrustRoot
+
     usual = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "escrow"
     chosen = path or usual / "trust-root.json"
     try:
         return TrustRoot.from_json(chosen.read_text(encoding="utf-8"))
-    except OSError as problem:
+    except (OSError, UnicodeDecodeError) as problem:
         raise NoTrustRoot(
-            f"No trust root at {chosen}.",
+            f"No trust root can be read at {chosen}.",
             "Give the file that you were handed when you accepted, with --trust-root.",
         ) from problem

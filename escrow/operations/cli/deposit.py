@@ -11,15 +11,22 @@ from typing import Annotated
 
 import typer
 
+from escrow.ground.errors import EscrowError, InvalidInput
 from escrow.operations.cli import remote
-from escrow.operations.cli.material import Material, material_of
-from escrow.operations.cli.output import give, give_table, say
+from escrow.operations.cli.material import Material, check_material, material_of
+from escrow.operations.cli.output import complain, give, give_table, say
 from escrow.operations.cli.upload import send_material
 
 app = typer.Typer(help="Hand materials over.", no_args_is_help=True)
 
 ProductArgument = Annotated[str, typer.Argument(help="vendor/product")]
 _Paths = list[Path] | None
+
+
+class NothingNamed(InvalidInput):
+    """A deposit of nothing was asked for."""
+
+    code = "cli.nothing-named"
 
 
 @app.command("send")
@@ -38,11 +45,23 @@ def send(
     for kind, paths in (("data", data), ("docs", docs), ("artifacts", artifacts)):
         wanted += [(kind, path) for path in paths or ()]
     if not wanted:
-        raise typer.BadParameter("name at least one of --source, --data, --docs, --artifacts")
-    draft = remote.call("POST", f"/products/{product}/deposits").json()["id"]
+        raise NothingNamed(
+            "Nothing was named that is to be deposited.",
+            "Name at least one of --source, --data, --docs and --artifacts.",
+        )
     for kind, path in wanted:
-        with material_of(kind, path) as material:
-            send_material(draft, material)
+        check_material(kind, path)
+    draft = _begun(product)["id"]
+    try:
+        for kind, path in wanted:
+            with material_of(kind, path) as material:
+                send_material(draft, material)
+    except (EscrowError, KeyboardInterrupt):
+        complain(
+            f"The draft {draft} stays open: go on with 'escrow deposit add {draft} …' and "
+            f"'escrow deposit finish {draft}', or drop it with 'escrow deposit abandon {draft}'."
+        )
+        raise
     _finish(draft)
 
 
@@ -52,7 +71,7 @@ def begin(product: ProductArgument) -> None:
 
     Example: escrow deposit begin acme/ledger
     """
-    document = remote.call("POST", f"/products/{product}/deposits").json()
+    document = _begun(product)
     give(document, document["id"])
 
 
@@ -91,7 +110,7 @@ def abandon(deposit: Annotated[str, typer.Argument(help="The draft's id.")]) -> 
 
     Example: escrow deposit abandon dep_01kb…
     """
-    remote.call("DELETE", f"/deposits/{deposit}")
+    remote.call("DELETE", f"/deposits/{remote.id_path(deposit)}")
     give({"abandoned": deposit}, f"Dropped {deposit}.")
 
 
@@ -101,12 +120,19 @@ def list_deposits(product: ProductArgument) -> None:
 
     Example: escrow deposit list acme/ledger
     """
-    items = remote.call("GET", f"/products/{product}/deposits").json()["items"]
+    path = f"/products/{remote.product_path(product)}/deposits"
+    items = remote.call("GET", path).json()["items"]
     columns = ("number", "state", "verdict", "level", "sealed_at", "id")
     give_table(items, columns, "No deposits yet.")
 
 
+def _begun(product: str) -> dict[str, str]:
+    path = f"/products/{remote.product_path(product)}/deposits"
+    document: dict[str, str] = remote.call("POST", path).json()
+    return document
+
+
 def _finish(deposit: str) -> None:
-    document = remote.call("POST", f"/deposits/{deposit}/finish").json()
+    document = remote.call("POST", f"/deposits/{remote.id_path(deposit)}/finish").json()
     give(document, f"Deposit {document['number']} is sealed and logged ({document['id']}).")
     say(f"Follow its verification: escrow status {document['id']}; escrow logs -f {document['id']}")

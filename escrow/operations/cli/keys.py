@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from escrow.ground.errors import InvalidInput
-from escrow.ground.signatures import SigningKey
 from escrow.operations.cli.output import give
 from escrow.operations.cli.secrets import passphrase
-from escrow.vault import age
+
+if TYPE_CHECKING:
+    from escrow.ground.signatures import SigningKey
+    from escrow.vault import age
 
 _AGE_MAGIC = b"age-encryption.org/"
 
-AgeIdentity = age.X25519Identity | age.HybridIdentity
+AgeIdentity: TypeAlias = "age.X25519Identity | age.HybridIdentity"
 
 app = typer.Typer(help="Make and show a person's own keys.", no_args_is_help=True)
 
@@ -50,6 +52,9 @@ def new(
 
     Example: escrow keys new ada --in ~/escrow-keys
     """
+    from escrow.ground.signatures import SigningKey
+    from escrow.vault import age
+
     paths = [folder / f"{name}{ending}" for ending in (".pem", ".age", ".public.json")]
     if existing := [path for path in paths if path.exists()]:
         raise KeysExist(
@@ -95,6 +100,8 @@ def read_identity(path: Path) -> AgeIdentity:
         BadIdentity: no such file, or no identity in it.
         WrongPassphrase: the passphrase does not open it.
     """
+    from escrow.vault import age
+
     try:
         with path.open("rb") as file:
             protected = file.read(len(_AGE_MAGIC)) == _AGE_MAGIC
@@ -106,7 +113,13 @@ def read_identity(path: Path) -> AgeIdentity:
 
 
 def read_signing_key(path: Path) -> SigningKey:
-    """Return the signing key of a file, asking for its passphrase when it has one."""
+    """Return the signing key of a file, asking for its passphrase when it has one.
+
+    Raises:
+        BadKeyFile: no such file, no key in it, or the passphrase does not open it.
+    """
+    from escrow.ground.signatures import SigningKey
+
     try:
         protected = b"ENCRYPTED" in path.read_bytes()[:100]
     except OSError:

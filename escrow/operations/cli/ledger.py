@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import typer
 
+from escrow.ground.errors import Unavailable
 from escrow.operations.cli.output import give
 
 app = typer.Typer(help="Check the ledger.", no_args_is_help=True)
+
+
+class NoInstallation(Unavailable):
+    """There is no ledger on this machine, so nothing can be told."""
+
+    code = "cli.no-installation"
 
 
 @app.callback()
@@ -25,5 +32,11 @@ def verify() -> None:
     from escrow.operations.installation import verify_ledger
     from escrow.operations.settings_source import settings
 
-    summary = verify_ledger(settings())
+    try:
+        summary = verify_ledger(settings())
+    except FileNotFoundError as problem:
+        raise NoInstallation(
+            f"No installation stands at {settings().home}.",
+            "Run this on the machine that keeps the ledger, with its settings.",
+        ) from problem
     give(summary, f"The ledger holds: {summary['entries']} entries, root {summary['root']}.")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from escrow.ground.errors import InvalidInput
-from escrow.operations.cli.output import complaints
 
 _ARCHIVES = {
     ".zip": "zip",
@@ -41,6 +40,25 @@ class Material:
     path: Path
 
 
+def check_material(kind: str, path: Path) -> None:
+    """Return when a path can be sent, so far as that can be told without packing it.
+
+    Raises:
+        BadMaterial: no such file or folder, an empty one, or a repository that cannot be bundled.
+    """
+    if path.is_file():
+        with path.open("rb"):
+            return
+    if not path.is_dir():
+        raise BadMaterial(
+            f"{path} is neither a file nor a folder.", "Check the path; nothing was sent."
+        )
+    if kind == "source" and _is_repository(path):
+        _check_repository(path)
+    elif not any(path.iterdir()):
+        raise BadMaterial(f"{path} is an empty folder.", "Name the folder that holds the files.")
+
+
 @contextmanager
 def material_of(kind: str, path: Path) -> Iterator[Material]:
     """Give the part that a path names, packed in a temporary file where it is a folder.
@@ -48,15 +66,14 @@ def material_of(kind: str, path: Path) -> Iterator[Material]:
     Raises:
         BadMaterial: no such file, an empty repository, or git refuses.
     """
+    check_material(kind, path)
     if path.is_file():
         yield Material(kind, path.name, _media(path), path)
         return
-    if not path.is_dir():
-        raise BadMaterial(f"{path} is neither a file nor a folder.", "Check the path.")
     name = path.resolve().name or kind
     with tempfile.TemporaryDirectory(prefix="escrow-deposit-") as folder:
         packed = Path(folder) / "part"
-        if kind == "source" and (path / ".git").exists():
+        if kind == "source" and _is_repository(path):
             _bundle(path, packed)
             yield Material(kind, name, "git-bundle", packed)
         else:
@@ -71,34 +88,55 @@ def _media(path: Path) -> str:
     return "file"
 
 
-def _bundle(repository: Path, target: Path) -> None:
-    """Bundle every branch and tag of the person's own repository."""
-    _warn_of_what_stays_behind(repository)
-    command = ["git", "-C", str(repository), "bundle", "create", "--quiet", str(target)]
-    command += ["HEAD", "--branches", "--tags"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
+def _is_repository(path: Path) -> bool:
+    is_bare = (path / "HEAD").is_file() and (path / "objects").is_dir()
+    return is_bare or (path / ".git").exists()
+
+
+def _check_repository(path: Path) -> None:
+    """Refuse what git would bundle into something that cannot be restored, or not at all."""
+    if _git(path, "rev-parse", "--is-shallow-repository").stdout.strip() == "true":
         raise BadMaterial(
-            f"git cannot bundle {repository}: {done.stderr.strip()[:300]}",
+            f"{path} is a shallow clone: most of its history is not in it.",
+            "Fetch the rest with 'git fetch --unshallow', then deposit again.",
+        )
+    if _git(path, "rev-list", "--all", "--max-count=1").stdout.strip() == "":
+        raise BadMaterial(
+            f"{path} is a git repository without a commit.",
             "Commit something first, or give a folder without .git.",
         )
 
 
-def _warn_of_what_stays_behind(repository: Path) -> None:
-    """Say so when the work tree holds what no commit holds: it is not part of the deposit."""
-    import git
+def _bundle(repository: Path, target: Path) -> None:
+    """Bundle every branch and tag of the person's own repository."""
+    what: tuple[str, ...] = ("HEAD", "--branches", "--tags")
+    if _git(repository, "rev-parse", "--quiet", "--verify", "HEAD", check=False).returncode:
+        # Nothing is checked out (a branch without a commit); the other branches are there.
+        what = what[1:]
+    _git(repository, "bundle", "create", "--quiet", str(target), *what)
 
+
+def _git(repository: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run git in the person's own repository.
+
+    Raises:
+        BadMaterial: there is no git, or it refuses.
+    """
+    command = ["git", "-C", str(repository), *arguments]
     try:
-        with git.Repo(repository) as own:
-            dirty = own.is_dirty(untracked_files=True)
-    except (git.exc.GitError, ValueError, OSError):
-        # What is wrong with the repository, the bundling says in git's own words.
-        return
-    if dirty:
-        complaints.print(
-            f"{repository} has changes that no commit holds; they are not part of the deposit.",
-            markup=False,
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as problem:
+        raise BadMaterial(
+            "There is no git on this machine to bundle the repository with.",
+            "Install git, or give an archive of the source.",
+        ) from problem
+    if check and done.returncode != 0:
+        said = " ".join(done.stderr.split())[:300]
+        raise BadMaterial(
+            f"git cannot read {repository}: {said}",
+            "Make 'git status' work there, or give a folder without .git.",
         )
+    return done
 
 
 def _pack(folder: Path, target: Path) -> None:
@@ -107,6 +145,8 @@ def _pack(folder: Path, target: Path) -> None:
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0
         member.uname = member.gname = ""
+        # Whole seconds are what most archives keep; fractions would need a header for each file.
+        member.mtime = int(member.mtime)
         return member
 
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-
-from rich.console import Console
-from rich.table import Table
 
 from escrow.ground.errors import EscrowError, Unavailable
 
@@ -23,8 +21,8 @@ EXIT_COULD_NOT_TELL = 2
 JSON_FLAG = "--json"
 _JSON = "ESCROW_OUTPUT_JSON"
 
-people = Console(highlight=False, soft_wrap=True)
-complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+# Between two columns of a table.
+_GAP = "  "
 
 
 def take_json_flag(arguments: Sequence[str]) -> list[str]:
@@ -43,7 +41,12 @@ def wants_json() -> bool:
 def say(sentence: str) -> None:
     """Print a sentence for people; nothing when JSON is wanted."""
     if not wants_json():
-        people.print(sentence, markup=False)
+        _print(sentence)
+
+
+def complain(sentence: str) -> None:
+    """Print a sentence on what goes wrong or on, beside the result."""
+    sys.stderr.write(f"{_harmless(sentence)}\n")
 
 
 def give(document: Mapping[str, object] | Sequence[object], sentence: str | None = None) -> None:
@@ -51,22 +54,47 @@ def give(document: Mapping[str, object] | Sequence[object], sentence: str | None
     if wants_json():
         sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
     elif sentence is not None:
-        people.print(sentence, markup=False)
+        _print(sentence)
     elif isinstance(document, Mapping):
         give_fields(document)
     else:
         for item in document:
-            people.print(str(item), markup=False)
+            _print(str(item))
+
+
+def give_exactly(document: Mapping[str, object], text: str) -> None:
+    """Print a text byte for byte, whatever is in it; the document for machines."""
+    if wants_json():
+        give(document)
+    else:
+        sys.stdout.write(text)
 
 
 def give_fields(document: Mapping[str, object]) -> None:
     """Print a mapping as aligned lines, leaving empty values out."""
-    width = max((len(name) for name in document), default=0)
-    for name, value in document.items():
-        if value is None or value in ("", [], {}):
-            continue
-        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        people.print(f"{name.replace('_', ' '):<{width}}  {text}", markup=False)
+    shown = {
+        name.replace("_", " "): value_text(value)
+        for name, value in document.items()
+        if value is not None and value not in ("", [], {})
+    }
+    width = max(map(len, shown), default=0)
+    for name, text in shown.items():
+        _print(f"{name:<{width}}  {text}")
+
+
+def value_text(value: object) -> str:
+    """Return a value as people read it: yes and no, lists and mappings without brackets."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            return ", ".join(f"{name} {value_text(one)}" for name, one in value.items())
+        case list() | tuple():
+            return "; ".join(map(value_text, value))
+        case _:
+            return str(value)
 
 
 def give_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], nothing: str) -> None:
@@ -75,33 +103,57 @@ def give_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], not
         sys.stdout.write(json.dumps(list(rows), indent=2, default=str) + "\n")
         return
     if not rows:
-        people.print(nothing, markup=False)
+        _print(nothing)
         return
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row.get(name)) for name in columns))
-    people.print(table)
+    head = [column.replace("_", " ") for column in columns]
+    lines = [head, *([value_text(row.get(name)) for name in columns] for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    for line in lines:
+        cells = (f"{text:<{width}}" for text, width in zip(line, widths, strict=True))
+        _print(_GAP.join(cells).rstrip())
 
 
 def report_error(error: EscrowError) -> int:
     """Print an error with its remedy and return the exit code."""
+    places = _places_of(error)
     if wants_json():
         document: dict[str, object] = {
             "code": error.code,
             "reason": error.reason,
             "remedy": error.remedy,
         }
-        detail = getattr(error, "detail", None)
-        if detail:
-            document["detail"] = detail
+        if places:
+            document["detail"] = places
         sys.stdout.write(json.dumps({"error": document}, indent=2) + "\n")
     else:
-        complaints.print(f"escrow: {error.reason}", markup=False)
-        for place in getattr(error, "detail", None) or ():
-            line = f"line {place['line']}: " if place.get("line") else ""
-            text = place.get("reason") or f"{place.get('place')}: {place.get('problem')}"
-            complaints.print(f"  {line}{text} {place.get('remedy', '')}".rstrip(), markup=False)
-        complaints.print(f"  {error.remedy} [{error.code}]", markup=False)
+        complain(f"escrow: {error.reason}")
+        for place in places:
+            complain(f"  {place_text(place)}")
+        complain(f"  {error.remedy} [{error.code}]")
     return EXIT_COULD_NOT_TELL if isinstance(error, Unavailable) else EXIT_DOES_NOT
+
+
+def place_text(place: Mapping[str, object]) -> str:
+    """Return one place in the input that is wrong: where, what, and what to do."""
+    line = f"line {place['line']}: " if place.get("line") else ""
+    severity = f"{place['severity']}: " if place.get("severity") else ""
+    reason = place.get("reason") or f"{place.get('place')}: {place.get('problem')}"
+    code = f" [{place['code']}]" if place.get("code") else ""
+    return f"{line}{severity}{reason} {place.get('remedy') or ''}".rstrip() + code
+
+
+def _places_of(error: EscrowError) -> list[dict[str, object]]:
+    """Return the places that an error names: the service's answer has them, or it was ours."""
+    sent = getattr(error, "detail", None)
+    if sent:
+        return [dict(one) for one in sent]
+    return [dataclasses.asdict(one) for one in getattr(error, "problems", None) or ()]
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{_harmless(text)}\n")
+
+
+def _harmless(text: str) -> str:
+    """Return the text without what would steer a terminal; some of it was written by others."""
+    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)

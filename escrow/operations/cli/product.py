@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from escrow.ground.errors import InvalidInput
 from escrow.operations.cli import remote
 from escrow.operations.cli.output import give, give_table
 
@@ -14,15 +15,29 @@ app = typer.Typer(help="Register and show products.", no_args_is_help=True)
 _MATERIAL_HELP = "KIND[:NAME][=MAX-AGE-DAYS] that the vendor owes, e.g. docs or data:dump=30."
 
 
+class BadOwedMaterial(InvalidInput):
+    """What is said to be owed is not in the form of an owed material."""
+
+    code = "cli.bad-owed-material"
+
+
 def material(text: str) -> dict[str, object]:
-    """Return the owed material that ``KIND[:NAME][=DAYS]`` names."""
-    what, _, days = text.partition("=")
+    """Return the owed material that ``KIND[:NAME][=DAYS]`` names.
+
+    Raises:
+        BadOwedMaterial: the days are no number.
+    """
+    what, has_days, days = text.partition("=")
+    if has_days and not (days.isascii() and days.isdigit()):
+        raise BadOwedMaterial(
+            f"{text!r} names no number of days.", "Write KIND[:NAME][=DAYS], e.g. data:dump=30."
+        )
     kind, _, name = what.partition(":")
     return {
         "kind": kind,
         "name": name or None,
         "required": True,
-        "max_age_days": int(days) if days.isdigit() else None,
+        "max_age_days": int(days) if days else None,
     }
 
 
@@ -41,6 +56,7 @@ def register(
 
     Example: escrow product register acme/ledger --repository server --ref refs/heads/main
     """
+    remote.product_path(product)
     vendor, _, slug = product.partition("/")
     body = {
         "vendor": vendor,
@@ -71,4 +87,4 @@ def show(product: Annotated[str, typer.Argument(help="vendor/product")]) -> None
 
     Example: escrow product show acme/ledger
     """
-    give(remote.call("GET", f"/products/{product}").json())
+    give(remote.call("GET", f"/products/{remote.product_path(product)}").json())

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from escrow.ground.errors import (
     EscrowError,
@@ -20,6 +20,9 @@ from escrow.ground.errors import (
     Tampered,
     Unavailable,
 )
+
+if TYPE_CHECKING:
+    import httpx
 
 DEFAULT_URL = "http://127.0.0.1:8420"
 URL_VARIABLE = "ESCROW_URL"
@@ -38,11 +41,26 @@ _FAMILY_OF_STATUS: Mapping[int, type[EscrowError]] = {
     500: Tampered,
 }
 
+# Between what a status means and the least that is known of one that is not in the table.
+_FIRST_OF_THEIRS, _FIRST_OF_OURS = 400, 500
+
 
 class NoToken(InvalidInput):
     """A command that speaks to the service was given no token."""
 
     code = "cli.no-token"
+
+
+class BadTokenFile(InvalidInput):
+    """The file that is to hold the token cannot be read, or holds no token."""
+
+    code = "cli.bad-token-file"
+
+
+class BadAddress(InvalidInput):
+    """What was typed is no address of the thing that is meant."""
+
+    code = "cli.bad-address"
 
 
 class ServiceOut(Unavailable):
@@ -64,13 +82,47 @@ def token(*, required: bool = True) -> str | None:
     """
     text = os.environ.get(TOKEN_VARIABLE)
     if not text and (path := os.environ.get(TOKEN_FILE_VARIABLE)):
-        text = Path(path).read_text(encoding="utf-8").strip()
+        text = _token_in(Path(path))
     if not text and required:
         raise NoToken(
             "No token was given.",
             f"Put it into {TOKEN_VARIABLE}, or its file's path into {TOKEN_FILE_VARIABLE}.",
         )
+    if text and not (text.isascii() and text.isprintable()):
+        raise BadTokenFile(
+            "The token holds characters that no token has.",
+            "Give it exactly as it was printed: esc_…",
+        )
     return text or None
+
+
+def _token_in(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadTokenFile(
+            f"The token's file {path} cannot be read.",
+            f"Check the path in {TOKEN_FILE_VARIABLE}, and that you may read it.",
+        ) from problem
+
+
+def product_path(text: str) -> str:
+    """Return ``vendor/product`` as it stands in paths of the API.
+
+    Raises:
+        BadAddress: it is none.
+    """
+    vendor, _, product = text.partition("/")
+    if not vendor or not product or "/" in product:
+        raise BadAddress(
+            f"{text!r} is no product's address.", "Write vendor/product, e.g. acme/ledger."
+        )
+    return f"{quote(vendor, safe='')}/{quote(product, safe='')}"
+
+
+def id_path(text: str) -> str:
+    """Return an id as it stands in paths of the API, whatever was typed."""
+    return quote(text, safe="")
 
 
 @contextmanager
@@ -80,7 +132,10 @@ def connection(*, authenticated: bool = True) -> Iterator[httpx.Client]:
     Raises:
         ServiceOut: nothing answers there.
         NoToken: see :func:`token`.
+        BadAddress: ``ESCROW_URL`` is no address.
     """
+    import httpx
+
     headers = {}
     if authenticated:
         headers["Authorization"] = f"Bearer {token()}"
@@ -93,7 +148,12 @@ def connection(*, authenticated: bool = True) -> Iterator[httpx.Client]:
             trust_env=False,
         ) as client:
             yield client
-    except httpx.TransportError as problem:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as problem:
+        raise BadAddress(
+            f"{service_url()!r} is no address of a service.",
+            f"Set {URL_VARIABLE} to one, e.g. {DEFAULT_URL}.",
+        ) from problem
+    except (httpx.TransportError, httpx.StreamError) as problem:
         raise ServiceOut(
             f"The service at {service_url()} does not answer.",
             f"Start it with 'escrow serve', or set {URL_VARIABLE} to where it runs.",
@@ -139,8 +199,12 @@ def check_answer(answer: httpx.Response) -> None:
     try:
         document = answer.json()
     except ValueError:
+        document = None
+    if not isinstance(document, dict):
         document = {}
-    family = _FAMILY_OF_STATUS.get(answer.status_code, Unavailable)
+    family = _FAMILY_OF_STATUS.get(answer.status_code) or (
+        InvalidInput if _FIRST_OF_THEIRS <= answer.status_code < _FIRST_OF_OURS else Unavailable
+    )
     error = family(
         document.get("title", f"The service answered {answer.status_code}."),
         document.get("remedy", "Try again later; tell the operator if it stays."),

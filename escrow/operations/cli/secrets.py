@@ -29,7 +29,13 @@ def passphrase(purpose: str, *, confirm: bool = False) -> str | None:
         NoPassphrase: neither a file is named nor is anybody there to ask, or the two differ.
     """
     if path := os.environ.get(PASSPHRASE_FILE_VARIABLE):
-        return Path(path).read_text(encoding="utf-8").strip("\n") or None
+        try:
+            return Path(path).read_text(encoding="utf-8").strip("\r\n") or None
+        except (OSError, UnicodeDecodeError) as problem:
+            raise NoPassphrase(
+                f"The passphrase's file {path} cannot be read.",
+                f"Check the path in {PASSPHRASE_FILE_VARIABLE}.",
+            ) from problem
     if not sys.stdin.isatty():
         raise NoPassphrase(
             f"A passphrase for {purpose} is needed and there is no terminal to ask on.",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import httpx
 import typer
 
 from escrow.operations.cli import remote
@@ -24,17 +23,28 @@ DepositArgument = Annotated[
 ]
 
 
+# What a standing consists of, and the columns in which it is shown.
+_PARTS_OF_STANDING: dict[str, tuple[str, ...]] = {
+    "products": (),
+    "deposits": ("number", "state", "verification", "verdict", "level", "sealed_at", "id"),
+    "parts": ("kind", "name", "media", "size_bytes", "sha256", "carried"),
+}
+
+# Counts of a report in words.
+_WORDS = {"partsCarried": "parts carried over", "totalBytes": "bytes in all"}
+
+
 def deposit_of(text: str) -> str:
     """Return the id of the deposit that a person named.
 
     Args:
         text: ``dep_…``, ``vendor/product`` (the newest) or ``vendor/product#3``.
     """
-    if "/" not in text:
-        return text
+    if text.startswith("dep_"):
+        return remote.id_path(text)
     product, _, number = text.partition("#")
-    document = remote.call("GET", f"/products/{product}/deposits/{number or 'newest'}").json()
-    return str(document["id"])
+    path = f"/products/{remote.product_path(product)}/deposits/{remote.id_path(number or 'newest')}"
+    return str(remote.call("GET", path).json()["id"])
 
 
 def status(
@@ -46,20 +56,29 @@ def status(
 
     Example: escrow status acme/ledger
     """
-    if what.startswith("dep_"):
-        document = remote.call("GET", f"/deposits/{what}").json()
+    if what.startswith("dep_") or "#" in what:
+        document = remote.call("GET", f"/deposits/{deposit_of(what)}").json()
     elif what.startswith("agr_"):
-        document = remote.call("GET", f"/agreements/{what}/status").json()
+        document = remote.call("GET", f"/agreements/{remote.id_path(what)}/status").json()
     else:
-        document = remote.call("GET", f"/products/{what}/status").json()
+        document = remote.call("GET", f"/products/{remote.product_path(what)}/status").json()
     if wants_json():
         give(document)
-        return
-    deposits = document.pop("deposits", [])
+    else:
+        _show_standing(document)
+
+
+def _show_standing(document: dict[str, Any]) -> None:
+    """Print how a thing stands, and below it what it consists of."""
+    tables = {name: document.pop(name, None) or [] for name in _PARTS_OF_STANDING}
     give_fields(document)
-    if deposits:
+    for product in tables["products"]:
         say("")
-        give_table(deposits, ("number", "state", "verdict", "level", "sealed_at", "id"), "")
+        _show_standing(product)
+    for name, columns in _PARTS_OF_STANDING.items():
+        if columns and tables[name]:
+            say("")
+            give_table(tables[name], columns, "")
 
 
 def report(
@@ -76,17 +95,33 @@ def report(
     if save is not None:
         save.write_text(_text(answer["document"]), encoding="utf-8")
     summary = answer["summary"]
-    findings = summary.pop("findings", [])
     if wants_json():
-        give({**summary, "findings": findings})
+        give(summary)
     else:
-        give_fields(summary)
-        for finding in findings:
-            say(f"  {finding['severity']:<5} {finding['code']}  {finding.get('sentence', '')}")
-            if finding.get("remedy"):
-                say(f"        remedy: {finding['remedy']}")
+        _show_report(summary)
     if summary["verdict"] != "pass":
         raise typer.Exit(EXIT_DOES_NOT)
+
+
+def _show_report(summary: dict[str, Any]) -> None:
+    """Print the verdict, what each level says, how much there is, and each finding."""
+    levels, counts = summary.pop("levels", []), summary.pop("counts", {})
+    findings = summary.pop("findings", [])
+    give_fields(summary)
+    say("")
+    give_table(levels, ("level", "verdict", "because"), "")
+    if counts:
+        say("")
+        give_fields({_WORDS.get(name, name): count for name, count in counts.items()})
+    if findings:
+        say("")
+    for finding in findings:
+        times = f" ({finding['count']} times)" if finding.get("count", 1) > 1 else ""
+        where = f"{finding['component']}: " if finding.get("component") else ""
+        sentence = finding.get("sentence") or finding.get("title") or ""
+        say(f"{finding['severity']:<5} {finding['code']}  {where}{sentence}{times}")
+        if finding.get("remedy"):
+            say(f"      remedy: {finding['remedy']}")
 
 
 def receipt(
@@ -123,6 +158,8 @@ def logs(
 
 def _stream(path: str, offset: str, *, follow: bool) -> tuple[bool, str]:
     """Print events from an offset on; return whether the log ended, and the next offset."""
+    import httpx
+
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": offset} if offset else {})
     event = ""
     try:

@@ -9,22 +9,15 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin
-
-import httpx
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from escrow.operations.cli import remote
 from escrow.operations.cli.material import Material
-from escrow.operations.cli.output import complaints
+from escrow.operations.cli.output import complain
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 # One request carries this much: small enough that a dropped connection costs little, large enough
 # that the round trips do not show.
@@ -107,8 +100,8 @@ def _piece(location: str, file: BinaryIO, offset: int, tell: Callable[[int], Non
     try:
         with remote.connection() as client:
             answer = client.patch(location, content=chunks(), headers=headers)
-    except (remote.ServiceOut, httpx.StreamError):
-        complaints.print("The connection dropped; going on where it stopped …", markup=False)
+    except remote.ServiceOut:
+        complain("The connection dropped; going on where it stopped …")
         return -1
     if answer.status_code in (409, 503):
         # Another offset than ours, or busy: the service's word on the offset decides.
@@ -149,11 +142,14 @@ class _Remembered:
 
 
 def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=complaints,
+    from rich import progress
+    from rich.console import Console
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
     )
