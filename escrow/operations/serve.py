@@ -14,10 +14,14 @@ from escrow.deposits.recovery import clear_up
 from escrow.ground.settings import Settings
 from escrow.operations.assembly import Service, assemble
 from escrow.operations.installation import initialise, prepare, running_keyholder
+from escrow.parties.idempotency import forget_expired
 from escrow.portal.app import make_app
 
 # Requests that are under way get this long to end; pushes and uploads are resumed or sent again.
 GRACE_SECONDS = 10
+
+# Uploads live for a day and receipts wait for seconds; a minute is soon enough for both.
+UPKEEP_SECONDS = 60.0
 
 _log = logging.getLogger("escrow.service")
 
@@ -47,6 +51,7 @@ def run_service(settings: Settings, tell: Callable[[str], None]) -> None:
             _run(service, tell)
         finally:
             service.engine.stop()
+            service.rooms.desk.rest()
             service.database.close()
 
 
@@ -58,6 +63,7 @@ def _run(service: Service, tell: Callable[[str], None]) -> None:
         target=_test_sandbox, args=(service,), name="test-sandbox", daemon=True
     ).start()
     service.engine.start()
+    threading.Thread(target=_keep_up, args=(service,), name="upkeep", daemon=True).start()
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(rooms),
@@ -73,6 +79,20 @@ def _run(service: Service, tell: Callable[[str], None]) -> None:
     )
     tell(f"Listening on {settings.public_url}")
     server.run()
+
+
+def _keep_up(service: Service) -> None:
+    """Do what nobody asks for: end what expired, complete what waits for its receipt."""
+    rooms = service.rooms
+    while not service.engine.stopping.wait(UPKEEP_SECONDS):
+        try:
+            rooms.desk.expire()
+            rooms.intake.complete_unfinished()
+            with rooms.database.writing() as session:
+                forget_expired(session, rooms.clock.now())
+        except Exception:
+            # A worker loop: a database that is away for a while must not end the upkeep.
+            _log.exception("the upkeep failed; it is tried again")
 
 
 def _test_sandbox(service: Service) -> None:

@@ -76,6 +76,7 @@ def abandon(change: Changing, deposit_id: str) -> Response:
     def work() -> dict[str, object]:
         with rooms.database.reading() as session:
             find_deposit(session, asker, deposit_id, Verb.DEPOSIT)
+        rooms.desk.give_up_all(DepositId(deposit_id))
         rooms.intake.abandon(DepositId(deposit_id), asker.actor)
         return {"id": deposit_id, "state": "abandoned"}
 
