@@ -143,8 +143,8 @@ class Stage:
         log = self.folder / "service.log"
         return log.read_text(errors="replace")[-4000:] if log.exists() else "nothing"
 
-    def stop(self) -> None:
-        """Stop the service in order and remove its scratch."""
+    def stop(self) -> int | None:
+        """Stop the service in order, remove its scratch, and return its exit code."""
         if self._service is not None:
             self._service.terminate()
             try:
@@ -153,6 +153,7 @@ class Stage:
                 self._service.kill()
                 self._service.wait()
         shutil.rmtree(self.scratch, ignore_errors=True)
+        return self._service.returncode if self._service else None
 
 
 @contextmanager

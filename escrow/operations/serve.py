@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -38,6 +39,9 @@ def run_service(settings: Settings, tell: Callable[[str], None]) -> None:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
+    # The server raises again, after its own end, the signal that ended it; without a handler that
+    # would be the end of everything, and what is stopped in order below would not be.
+    signal.signal(signal.SIGTERM, _leave)
     for warning in settings.check_safe():
         _log.warning(warning)
     first = initialise(settings, new_token=False)
@@ -53,6 +57,11 @@ def run_service(settings: Settings, tell: Callable[[str], None]) -> None:
             service.engine.stop()
             service.rooms.desk.rest()
             service.database.close()
+
+
+def _leave(*_: object) -> None:
+    """End the process by way of every ``finally``."""
+    raise SystemExit(0)
 
 
 def _run(service: Service, tell: Callable[[str], None]) -> None:
