@@ -274,6 +274,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.stream_into:
         print(json.dumps(stream(options.stream_into, options.stream_bytes)))
         return
+    # One core taken by others turns our two-core figures into one-core ones: say what was free.
+    print(f"{os.cpu_count()} cores, load before: {os.getloadavg()[0]:.1f}", flush=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         size_bytes = options.mebibytes * MEBIBYTE
         figures = measure(options.rounds, size_bytes, options.stream_bytes, Path(folder))
