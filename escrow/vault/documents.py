@@ -13,6 +13,7 @@ from escrow.ground.identifiers import DocumentId, ProductId
 from escrow.vault import records
 from escrow.vault.age import (
     FileKey,
+    HybridIdentity,
     new_hybrid_identity,
     open_header,
     parse_identity,
@@ -26,7 +27,11 @@ _AAD_LABEL = b"escrow-documents-identity/1\0"
 def documents_recipient(
     session: Session, keys: KeyManager, product_id: ProductId, now: datetime
 ) -> str:
-    """Return the recipient of a product's documents; the first call makes the key."""
+    """Return the recipient of a product's documents; the first call makes the key.
+
+    Raises:
+        UnwrapFailed: the row was changed.
+    """
     row = records.documents_key(session, product_id)
     if row is None:
         identity = new_hybrid_identity()
@@ -42,7 +47,8 @@ def documents_recipient(
             created_at=now,
         )
         records.add(session, row)
-    return row.recipient
+    # Not the row's word: whoever writes the database would have documents sealed to himself.
+    return str(_identity(keys, row).recipient)
 
 
 def open_document_key(session: Session, keys: KeyManager, document_id: DocumentId) -> FileKey:
@@ -59,9 +65,17 @@ def open_document_key(session: Session, keys: KeyManager, document_id: DocumentI
     key = records.documents_key_of_epoch(session, product_id, document.documents_epoch)
     if key is None:
         raise DocumentMissing(f"The key of document {document_id} is gone.", "Restore the table.")
-    aad = _aad(product_id, key.epoch)
+    return open_header(document.header, [_identity(keys, key)])
+
+
+def _identity(keys: KeyManager, key: records.DocumentsKeyRow) -> HybridIdentity:
+    aad = _aad(ProductId(key.product_id), key.epoch)
     identity = parse_identity(keys.unwrap(key.key_id, key.sealed_identity, aad).decode())
-    return open_header(document.header, [identity])
+    if not isinstance(identity, HybridIdentity):
+        raise DocumentMissing(
+            f"The documents key of {key.product_id} is none of ours.", "Restore the table."
+        )
+    return identity
 
 
 def _aad(product_id: ProductId, epoch: int) -> bytes:

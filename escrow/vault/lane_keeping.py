@@ -48,7 +48,7 @@ def open_lane(
         return LaneAnnouncement(deposit_id, row.recipient, row.signature)
     lane = new_lane(deposit_id)
     announcement = lane.announce(signer)
-    key_id = f"lane-{deposit_id}"
+    key_id = _key_id(deposit_id)
     if not keys.has_key(key_id):
         # A key without a row is left by a crash right here; it wrapped nothing that was used.
         keys.create_key(key_id)
@@ -82,7 +82,7 @@ def lane_identity(
     if row is None:
         raise LaneMissing(f"No lane was opened for {deposit_id}.", "Open the deposit first.")
     sealed = _check_open(row, now)
-    identity = parse_identity(keys.unwrap(row.key_id, sealed, _aad(deposit_id)).decode())
+    identity = parse_identity(keys.unwrap(_key_id(deposit_id), sealed, _aad(deposit_id)).decode())
     if not isinstance(identity, X25519Identity):
         raise LaneMissing(f"The lane of {deposit_id} has no key of ours.", "Tell the operator.")
     return identity
@@ -96,7 +96,8 @@ def close_lane(session: Session, keys: KeyManager, deposit_id: DepositId, now: d
     row = records.lane_of(session, deposit_id)
     if row is None or row.closed_at is not None:
         return False
-    keys.destroy_key(row.key_id)
+    # Never the id that the row names: whoever writes the database would choose what is destroyed.
+    keys.destroy_key(_key_id(deposit_id))
     records.mark_lane_closed(session, row, now)
     return True
 
@@ -108,6 +109,10 @@ def _check_open(row: records.LaneRow, now: datetime) -> bytes:
             "Only the agents can open this deposit now; for a new examination deposit anew.",
         )
     return row.sealed_identity
+
+
+def _key_id(deposit_id: DepositId) -> str:
+    return f"lane-{deposit_id}"
 
 
 def _aad(deposit_id: DepositId) -> bytes:
