@@ -95,3 +95,13 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         return b""
+
+
+def test_a_person_registers_a_second_key(served: Served) -> None:
+    admin = served.here.person(served.cast.admin)
+    person = ("--name", "Flo", "--email", "flo@acme.example", "--role", "vendor")
+    member = str(served.here.ask(admin, "admin", "member", "acme", *person)["id"])
+    served.here.escrow(admin, "keys", "new", "flo", "--in", str(served.here.keys))
+    public = served.here.ask(admin, "keys", "show", "flo", "--in", str(served.here.keys))
+    own = ("--signing-key", str(public["signing_key"]))
+    assert served.here.ask(admin, "admin", "key", member, *own)["keys"] == [public["signing_key"]]

@@ -117,6 +117,21 @@ def member(
     give(document, f"Registered {name} as {document['id']}.")
 
 
+@app.command("key")
+def key(
+    member: Annotated[str, typer.Argument(help="The person's id.")],
+    signing_key: Annotated[str | None, typer.Option(help="ed25519:…, the person's own.")] = None,
+    age_recipient: Annotated[str | None, typer.Option(help="age1…, the person's own.")] = None,
+) -> None:
+    """Register a person's public keys, as 'escrow keys show' prints them.
+
+    Example: escrow admin key mem_01kb… --signing-key ed25519:…
+    """
+    body = {"signing_key": signing_key, "age_recipient": age_recipient}
+    document = remote.call("POST", f"/members/{member}/keys", json=body).json()
+    give(document, f"Registered {len(document['keys'])} keys of {member}.")
+
+
 @app.command("token")
 def token(
     organisation: Annotated[str, typer.Argument(help="The organisation's short name.")],

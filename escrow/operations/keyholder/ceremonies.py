@@ -14,6 +14,7 @@ from escrow.vault import records
 from escrow.vault.dealing import ShareHolder, hold_ceremony
 
 DEALT = "vault:epoch:dealt"
+FILED = "register:agreement:filed"
 
 
 class Ceremonies:
@@ -23,10 +24,19 @@ class Ceremonies:
         self._on = grounds
 
     def hold_ceremony(self, agreement_id: str) -> None:
-        """Deal a new epoch; one that waits for these agents' canary is left as it is."""
+        """Deal a new epoch; one that waits for these agents' canary is left as it is.
+
+        Raises:
+            NotInLedger: the agreement's text is not the one that was filed.
+        """
         on, identifier = self._on, AgreementId(agreement_id)
+        stream = Stream("agreement", agreement_id)
+        on.sequence()
         with on.database.writing() as session:
             terms, version = read_version(session, identifier)
+            # The agents are those of the text as it was filed, not as a row has it now.
+            filed = {"version": version, "text_sha256": terms.text_sha256}
+            on.check_stated(session, stream, FILED, "portal", filed)
             setup = key_setup_of(session, identifier)
             if setup is not None and not setup.opened_by and is_dealt_for(setup, terms):
                 return
@@ -47,6 +57,6 @@ class Ceremonies:
                 "liveness_keys": [share.liveness_key for share in shares],
                 "canary_sha256": epoch.canary_sha256,
             }
-            event = NewEvent(Stream("agreement", agreement_id), DEALT, KEYHOLDER, data)
+            event = NewEvent(stream, DEALT, KEYHOLDER, data)
             on.scribe.append(session, event)
         on.sequence()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from escrow.ground.clock import Clock
@@ -9,8 +10,9 @@ from escrow.ground.database import Database, Session
 from escrow.ground.errors import NotFound, Tampered
 from escrow.ground.signatures import SigningKey
 from escrow.ledger.appending import Scribe
-from escrow.ledger.events import Event
+from escrow.ledger.events import Event, Stream
 from escrow.ledger.proofs import TrustedLogKeys, proof_of, verify_proof
+from escrow.ledger.reading import PAGE_ENTRIES, RecordedEvent, read_newest, read_stream
 from escrow.ledger.sequencing import Sequencer
 from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
 from escrow.vault.keys import KeyManager
@@ -63,6 +65,45 @@ class Grounds:
                 "Nothing was opened; the operator has to compare database and ledger.",
             )
         return event
+
+    def check_stated(
+        self,
+        session: Session,
+        stream: Stream,
+        event_type: str,
+        role: str,
+        facts: Mapping[str, object],
+    ) -> None:
+        """Return when a proven event of the stream, by that role, states these facts.
+
+        Raises:
+            NotInLedger: there is none; a row says what nobody signed.
+            ProofFails: the stored proof does not hold.
+        """
+        for found in _newest_first(session, stream):
+            if found.event.type != event_type or not _states(found.event, facts):
+                continue
+            # What was read is a row; only what is proven, read again, counts.
+            event = self.proven_event(session, found.entry_sha256, event_type, role)
+            if event.stream == stream and _states(event, facts):
+                return
+        raise NotInLedger(
+            f"The ledger bears out no {event_type} in {stream} that says what a row says.",
+            "Nothing was sealed; the operator has to compare database and ledger.",
+        )
+
+
+def _states(event: Event, facts: Mapping[str, object]) -> bool:
+    return all(event.data.get(name) == value for name, value in facts.items())
+
+
+def _newest_first(session: Session, stream: Stream) -> Iterator[RecordedEvent]:
+    page = read_newest(session, stream)
+    while page:
+        yield from page
+        oldest = page[-1].event.sequence
+        first = max(0, oldest - PAGE_ENTRIES)
+        page = read_stream(session, stream, from_sequence=first, limit=oldest - first)[::-1]
 
 
 def grounds_of(

@@ -17,9 +17,10 @@ from escrow.ground.digests import Sha256Hex, sha256_hex
 from escrow.ground.identifiers import DepositId, PartId, ProductId
 from escrow.ledger.appending import Entry
 from escrow.ledger.events import NewEvent, Stream
+from escrow.operations.keyholder.ceremonies import DEALT
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
-from escrow.register.inforce import agreements_in_force
+from escrow.register.inforce import AgreementInForce, agreements_in_force
 from escrow.vault import lane_keeping, records
 from escrow.vault.errors import LaneMissing
 from escrow.vault.lasting_headers import (
@@ -32,6 +33,7 @@ from escrow.vault.lasting_headers import (
 from escrow.vault.permits import Permit, Purpose
 
 SEALED = "deposits:deposit:sealed"
+IN_FORCE = "register:agreement:in-force"
 HEADERS_WRITTEN = "vault:deposit:headers-written"
 LANE_USED = "vault:lane:used"
 LANE_CLOSED = "vault:lane:closed"
@@ -72,18 +74,17 @@ class Lanes:
         with on.database.writing() as session:
             lane = records.lane_of(session, identifier)
             if lane is not None and lane.headers_entry_sha256 is not None:
+                self._check_logged(session, identifier)
                 return
-            product_id, parts = self._proven_parts(session, identifier)
+            product_id, parts, agreements = self._proven_deposit(session, identifier)
             if lane is None:
                 raise LaneMissing(f"There is no lane of {deposit_id}.", "Open the deposit first.")
+            if records.header_records_of(session, identifier):
+                # Ours are written together with their entry, so these are somebody else's.
+                raise _not_logged(deposit_id)
+            locks = self._locks(session, product_id, agreements)
             written = write_lasting_headers(
-                session,
-                on.keys,
-                product_id,
-                identifier,
-                parts,
-                self._locks(session, product_id),
-                on.clock.now(),
+                session, on.keys, product_id, identifier, parts, locks, on.clock.now()
             )
             described = [_described(one) for one in written]
             data = {"deposit_id": deposit_id, "headers": described}
@@ -94,7 +95,7 @@ class Lanes:
         """Return the file keys sealed to the pinned worker, once the opening is logged."""
         on, identifier = self._on, DepositId(deposit_id)
         with on.database.writing() as session:
-            product_id, parts = self._proven_parts(session, identifier)
+            product_id, parts, _ = self._proven_deposit(session, identifier)
             self._check_logged(session, identifier)
             worker = sha256_hex(on.worker_recipient.encode())
             data = {"deposit_id": deposit_id, "recipient_sha256": worker}
@@ -125,10 +126,10 @@ class Lanes:
             for row in records.lanes_overdue(session, self._on.clock.now()):
                 self._close(session, DepositId(row.deposit_id))
 
-    def _proven_parts(
+    def _proven_deposit(
         self, session: Session, deposit_id: DepositId
-    ) -> tuple[ProductId, list[StoredPart]]:
-        """Return the parts that were sent, once the signed tree bears them out.
+    ) -> tuple[ProductId, list[StoredPart], set[str]]:
+        """Return product, parts that were sent, and agreements, as the signed tree has them.
 
         Raises:
             NoSuchThing: no sealed deposit of this id.
@@ -151,23 +152,40 @@ class Lanes:
             for row in rows
             if row.carried_from is None
         ]
-        return ProductId(deposit.product_id), sent
+        return ProductId(deposit.product_id), sent, _agreements(event.data)
 
-    def _locks(self, session: Session, product_id: ProductId) -> list[AgreementLocks]:
-        locks = []
-        for agreement in agreements_in_force(session, product_id):
-            epoch = records.counting_epoch(session, agreement.agreement_id)
-            if epoch is None:
-                raise NotInLedger(
-                    f"{agreement.agreement_id} is in force without a sealing key.",
-                    "Nothing was acknowledged; the operator has to look at its ceremony.",
-                )
-            locks.append(
-                AgreementLocks(
-                    agreement.agreement_id, epoch.epoch, epoch.recipient, agreement.custody
-                )
+    def _locks(
+        self, session: Session, product_id: ProductId, promised: set[str]
+    ) -> list[AgreementLocks]:
+        """Return the locks of the agreements that the receipt promises, each borne out.
+
+        Raises:
+            NotInLedger: one of them is not in force any more, or a row of one was exchanged.
+        """
+        found = {str(one.agreement_id): one for one in agreements_in_force(session, product_id)}
+        if not promised or not promised <= found.keys():
+            raise NotInLedger(
+                "An agreement that the deposit was made for is not in force.",
+                "Nothing was acknowledged; the operator has to compare database and ledger.",
             )
-        return locks
+        return [self._lock(session, found[one]) for one in sorted(promised)]
+
+    def _lock(self, session: Session, agreement: AgreementInForce) -> AgreementLocks:
+        epoch = records.counting_epoch(session, agreement.agreement_id)
+        if epoch is None:
+            raise NotInLedger(
+                f"{agreement.agreement_id} is in force without a sealing key.",
+                "Nothing was acknowledged; the operator has to look at its ceremony.",
+            )
+        stream = Stream("agreement", agreement.agreement_id)
+        text = {"version": agreement.version, "text_sha256": agreement.text_sha256}
+        self._on.check_stated(session, stream, IN_FORCE, "portal", text)
+        # Sealed to another key, a deposit would be his who put it there, and lost to the agents.
+        key = {"epoch": epoch.epoch, "recipient_sha256": sha256_hex(epoch.recipient.encode())}
+        self._on.check_stated(session, stream, DEALT, KEYHOLDER, key)
+        return AgreementLocks(
+            agreement.agreement_id, epoch.epoch, epoch.recipient, agreement.custody
+        )
 
     def _check_logged(self, session: Session, deposit_id: DepositId) -> None:
         """Return when every stored commitment is one that the keyholder itself logged.
@@ -187,10 +205,7 @@ class Lanes:
         logged = event.data["headers"]
         stored = [_described(row) for row in rows]
         if event.data["deposit_id"] != deposit_id or logged != stored:
-            raise NotInLedger(
-                f"The commitments of {deposit_id} are not those that were logged.",
-                "Nothing was opened; the operator has to compare database and ledger.",
-            )
+            raise _not_logged(deposit_id)
 
     def _close(self, session: Session, deposit_id: DepositId) -> None:
         on = self._on
@@ -214,6 +229,19 @@ def _sealed(data: Mapping[str, object], deposit_id: DepositId) -> set[tuple[str,
     if data["deposit_id"] != deposit_id or not isinstance(parts, Sequence):
         return set()
     return {(part["part_id"], part["payload_sha256"]) for part in parts}
+
+
+def _agreements(data: Mapping[str, object]) -> set[str]:
+    """Return the ids of the agreements that a sealed entry promises to serve."""
+    named = data["agreements"]
+    return {str(one[0]) for one in named} if isinstance(named, Sequence) else set()
+
+
+def _not_logged(deposit_id: str) -> NotInLedger:
+    return NotInLedger(
+        f"The commitments of {deposit_id} are not those that were logged.",
+        "Nothing was opened; the operator has to compare database and ledger.",
+    )
 
 
 def _described(header: WrittenHeader | records.HeaderRecordRow) -> dict[str, object]:

@@ -11,13 +11,19 @@ from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, MemberId, OrganisationId, ProductId, TokenId
 from escrow.parties import bootstrap, organisations, records, tokens
-from escrow.parties.errors import OrganisationUnknown, TokenAbsent
+from escrow.parties.errors import MemberUnknown, OrganisationUnknown, TokenAbsent
 from escrow.parties.permissions import Principal, Verb, check_allowed
 from escrow.parties.relations import relation_to_organisation
-from escrow.portal.access import Asker, Changing, RoomsNeeded
+from escrow.portal.access import Asker, Change, Changing, RoomsNeeded
 from escrow.portal.finding import find_product
 from escrow.portal.problems import documented, documented_change, documented_open
-from escrow.portal.schemas.parties import MemberBody, OrganisationBody, SetupBody, TokenBody
+from escrow.portal.schemas.parties import (
+    KeyBody,
+    MemberBody,
+    OrganisationBody,
+    SetupBody,
+    TokenBody,
+)
 
 router = APIRouter(tags=["parties"])
 
@@ -108,18 +114,25 @@ def add_member(change: Changing, slug: str, body: MemberBody) -> Response:
             actor=asker.actor,
             now=now,
         )
-        for kind, key in (("signing", body.signing_key), ("recipient", body.age_recipient)):
-            if key:
-                organisations.register_key(
-                    session,
-                    rooms.scribe,
-                    member_id=MemberId(member.id),
-                    kind="signing" if kind == "signing" else "recipient",
-                    public_key=key,
-                    actor=asker.actor,
-                    now=now,
-                )
+        _register_keys(session, change, MemberId(member.id), body.signing_key, body.age_recipient)
         return {"id": member.id, "organisation": slug, "name": member.name, "role": body.role}
+
+    return change.perform(work)
+
+
+@router.post("/members/{member_id}/keys", status_code=201, responses=documented_change(403, 404))
+def add_keys(change: Changing, member_id: str, body: KeyBody) -> Response:
+    """Register a person's public keys; the same again changes nothing."""
+    asker = change.asker
+
+    def work(session: Session) -> dict[str, object]:
+        member = organisations.find_member(session, MemberId(member_id))
+        relation = relation_to_organisation(asker, OrganisationId(member.organisation_id))
+        check_allowed(asker, Verb.REGISTER_KEY, relation, MemberUnknown)
+        identifier = MemberId(member.id)
+        _register_keys(session, change, identifier, body.signing_key, body.age_recipient)
+        known = records.keys(session, identifier)
+        return {"id": member.id, "keys": [key.public_key for key in known]}
 
     return change.perform(work)
 
@@ -202,6 +215,30 @@ def _organisation(session: Session, asker: Principal, slug: str, verb: Verb) -> 
         OrganisationUnknown,
     )
     return owner
+
+
+def _register_keys(
+    session: Session,
+    change: Change,
+    member_id: MemberId,
+    signing_key: str | None,
+    age_recipient: str | None,
+) -> None:
+    kinds: tuple[tuple[organisations.KeyKind, str | None], ...] = (
+        ("signing", signing_key),
+        ("recipient", age_recipient),
+    )
+    for kind, key in kinds:
+        if key:
+            organisations.register_key(
+                session,
+                change.rooms.scribe,
+                member_id=member_id,
+                kind=kind,
+                public_key=key,
+                actor=change.asker.actor,
+                now=change.rooms.clock.now(),
+            )
 
 
 def _may(asker: Principal, verb: Verb, organisation_id: str) -> bool:

@@ -38,6 +38,13 @@ class MemberBody(Body):
     age_recipient: str | None = Field(default=None, max_length=4000, description="age1…")
 
 
+class KeyBody(Body):
+    """A public key of a person."""
+
+    signing_key: str | None = Field(default=None, max_length=100, description="ed25519:…")
+    age_recipient: str | None = Field(default=None, max_length=4000, description="age1…")
+
+
 class TokenBody(Body):
     """A new token."""
 
