@@ -18,8 +18,15 @@ from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex, canonical_json, new_salt
 from escrow.ground.identifiers import AgreementId, DepositId, PartId, ProductId
 from escrow.vault import records
-from escrow.vault.age import FileKey, encrypt_bytes, open_header, parse_recipient, wrap_file_key
-from escrow.vault.errors import CommitmentBroken
+from escrow.vault.age import (
+    FileKey,
+    Identity,
+    encrypt_bytes,
+    open_header,
+    parse_recipient,
+    wrap_file_key,
+)
+from escrow.vault.errors import CommitmentBroken, NoIdentityMatches
 from escrow.vault.headers import (
     HeaderBinding,
     Lock,
@@ -131,7 +138,7 @@ def open_file_keys(
     rows = records.header_records_of(session, deposit_id)
     opened: dict[str, object] = {}
     for part in parts:
-        file_key = open_header(part.lane_header, [lane])
+        file_key = _committed_key(part, lane)
         committed = [row for row in rows if row.part_id == part.part_id]
         if not committed:
             raise CommitmentBroken(
@@ -142,6 +149,18 @@ def open_file_keys(
             check_commitment(row.commitment_salt, file_key, row.commitment)
         opened[part.part_id] = base64.b64encode(file_key.raw).decode()
     return encrypt_bytes(canonical_json(opened), [parse_recipient(permit.recipient)])
+
+
+def _committed_key(part: StoredPart, lane: Identity) -> FileKey:
+    """Open a lane header that was opened once before, when its key was committed to."""
+    try:
+        return open_header(part.lane_header, [lane])
+    except NoIdentityMatches as problem:
+        # No mistaken reader: the lane is the same, so somebody exchanged the row.
+        raise CommitmentBroken(
+            f"The lane header of part {part.part_id} is another than the one committed to.",
+            "Nothing was opened; the operator has to compare database and ledger.",
+        ) from problem
 
 
 def _written(session: Session, deposit_id: DepositId) -> tuple[WrittenHeader, ...]:
