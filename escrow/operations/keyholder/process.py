@@ -64,7 +64,7 @@ def run_keyholder(settings: Settings) -> None:
         server.serve_forever(poll_interval=0.2)
     finally:
         server.server_close()
-        home.socket.unlink(missing_ok=True)
+        server.remove_socket()
         database.close()
 
 

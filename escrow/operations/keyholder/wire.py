@@ -10,6 +10,7 @@ Only processes of the service's own user (or root) are answered: the kernel name
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -116,6 +117,14 @@ class KeyholderServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer
             super().__init__(str(socket_path), _Call)
         finally:
             os.umask(before)
+        self._path = socket_path
+        self._inode = socket_path.stat().st_ino
+
+    def remove_socket(self) -> None:
+        """Remove our socket; one that a successor has put in its place stays."""
+        with contextlib.suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:
+                self._path.unlink()
 
 
 class _Call(socketserver.StreamRequestHandler):
