@@ -25,7 +25,9 @@ PIECE = "application/offset+octet-stream"
 def http(url: str, token: str) -> httpx.Client:
     """Return a client of one token; the machine's proxies do not come between."""
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False)
+    # No connection is kept, so that none is left open when a test forgets its client.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(base_url=url, headers=headers, timeout=60, limits=limits, trust_env=False)
 
 
 def tar_of(files: Mapping[str, str]) -> bytes:
