@@ -17,7 +17,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,11 +137,11 @@ def read_live_log(folder: Path, offset: int = 0, limit_bytes: int = SLICE_BYTES)
     return LogSlice(data, following, ended and following >= size)
 
 
-def follow_live_log(folder: Path, offset: int, wait: Callable[[], None]) -> Iterator[LogSlice]:
+def follow_live_log(folder: Path, offset: int) -> Iterator[LogSlice]:
     """Yield the log from an offset on, until it ended.
 
-    Args:
-        wait: called when there is nothing new; sleeps, and may raise to stop the reader.
+    An empty slice that has not ended says that there is nothing new: the caller waits in his own
+    way before he asks on, so that no thread is held while a build is silent.
 
     Raises:
         LogNotFound: there was no live log when the reader came.
@@ -149,12 +149,9 @@ def follow_live_log(folder: Path, offset: int, wait: Callable[[], None]) -> Iter
     """
     piece = read_live_log(folder, offset)
     while True:
-        if piece.data or piece.ended:
-            yield piece
+        yield piece
         if piece.ended:
             return
-        if not piece.data:
-            wait()
         try:
             piece = read_live_log(folder, piece.next_offset)
         except LogNotFound:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header
 from fastapi.responses import Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from escrow.deposits import records as deposits
 from escrow.deposits.errors import DepositUnknown
@@ -42,6 +44,10 @@ LIFE_SECONDS = 15.0
 # A verification that waits its turn is waited for this long by one connection; then the client
 # comes again, with the id that it saw last.
 WAIT_SECONDS = 300.0
+
+# A build that ends no line for so long has its line cut: nobody reads it, and every reader of it
+# would hold it in memory.
+LINE_BYTES_MAX = 64 * 1024
 
 
 class BadEventId(InvalidInput):
@@ -95,9 +101,8 @@ def log(
         raise DepositUnknown
     offset = _offset(last_event_id)
     _check_offset(rooms, row, offset)
-    events = _events(rooms, row, offset, follow=follow)
     return StreamingResponse(
-        events,
+        _paced(_events(rooms, row, offset, follow=follow)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -130,11 +135,23 @@ def _check_offset(rooms: Rooms, deposit: deposits.Deposit, offset: int) -> None:
             read_live_log(log_folder(rooms.log_scratch, examination.id), offset, 0)
 
 
+async def _paced(events: Iterator[bytes | None]) -> AsyncIterator[bytes]:
+    """Yield the events; wait where there is none, without one of the threads that all share."""
+    told = time.monotonic()
+    while (event := await run_in_threadpool(next, events, b"")) != b"":
+        if event is None:
+            await asyncio.sleep(LOOK_SECONDS)
+            if time.monotonic() - told <= LIFE_SECONDS:
+                continue
+        told = time.monotonic()
+        yield event or b": waiting\n\n"
+
+
 def _events(
     rooms: Rooms, deposit: deposits.Deposit, offset: int, *, follow: bool
-) -> Iterator[bytes]:
-    """Yield the log from an offset on: what is live, else what is sealed, else wait for either."""
-    began = told = time.monotonic()
+) -> Iterator[bytes | None]:
+    """Yield the log from an offset on: what is live, else what is sealed; None: wait for either."""
+    began = time.monotonic()
     while True:
         examination, sealed = _present(rooms, deposit)
         if sealed is not None:
@@ -142,7 +159,7 @@ def _events(
             return
         if examination is not None:
             for piece in _whole_lines(_live(rooms, examination, offset, follow=follow)):
-                yield _rendered(piece)
+                yield _rendered(piece) if piece.data else None
                 offset = piece.next_offset
         concluded = examination is not None and is_concluded(State(examination.state))
         if not follow or concluded:
@@ -151,10 +168,7 @@ def _events(
             return
         if time.monotonic() - began > WAIT_SECONDS:
             return
-        if time.monotonic() - told > LIFE_SECONDS:
-            told = time.monotonic()
-            yield b": waiting\n\n"
-        time.sleep(LOOK_SECONDS)
+        yield None
 
 
 def _present(
@@ -171,7 +185,7 @@ def _live(
     folder = log_folder(rooms.log_scratch, examination.id)
     try:
         if follow:
-            yield from follow_live_log(folder, offset, lambda: time.sleep(LOOK_SECONDS))
+            yield from follow_live_log(folder, offset)
         else:
             while (piece := read_live_log(folder, offset)).data:
                 yield piece
@@ -197,13 +211,18 @@ def _sealed_slices(rooms: Rooms, sealed: vault.DocumentRow, offset: int) -> Iter
 
 
 def _whole_lines(pieces: Iterator[LogSlice]) -> Iterator[LogSlice]:
-    """Yield the same bytes cut at line ends; what lacks its end comes last."""
+    """Yield the same bytes cut at line ends; what lacks its end comes last, or when too long.
+
+    An empty slice stands for a pause and is passed on.
+    """
     held, position = b"", 0
     for piece in pieces:
         data, position = held + piece.data, piece.next_offset
         cut = data.rfind(b"\n") + 1
+        if len(data) - cut > LINE_BYTES_MAX:
+            cut = len(data)
         held = data[cut:]
-        if cut:
+        if cut or not piece.data:
             yield LogSlice(data[:cut], position - len(held), ended=False)
     if held:
         yield LogSlice(held, position, ended=True)

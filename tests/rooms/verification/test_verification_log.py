@@ -13,16 +13,12 @@ from escrow.verification.log import (
 )
 
 
-def never() -> None:
-    raise AssertionError("the reader waited for more")
-
-
 def test_a_finished_log_is_read_to_its_end_without_waiting(tmp_path: Path) -> None:
     log = LiveLog(tmp_path / "log")
     log.write(b"one\n")
     log.note("two")
     log.end()
-    pieces = list(follow_live_log(tmp_path / "log", 0, never))
+    pieces = list(follow_live_log(tmp_path / "log", 0))
     assert b"".join(piece.data for piece in pieces) == b"one\n[escrow] two\n"
     assert pieces[-1].ended
 
@@ -35,21 +31,24 @@ def test_a_reader_resumes_at_a_byte(tmp_path: Path) -> None:
     assert read_live_log(tmp_path, first.next_offset).data == b"456789"
 
 
-def test_a_reader_waits_for_what_is_written_later(tmp_path: Path) -> None:
+def test_a_reader_is_told_to_wait_for_what_is_written_later(tmp_path: Path) -> None:
     log = LiveLog(tmp_path)
-
-    def go_on() -> None:
-        log.write(b"late\n")
-        log.end()
-
-    assert [piece.data for piece in follow_live_log(tmp_path, 0, go_on)] == [b"late\n"]
+    pieces = follow_live_log(tmp_path, 0)
+    waiting = next(pieces)
+    assert (waiting.data, waiting.ended) == (b"", False)
+    log.write(b"late\n")
+    log.end()
+    assert [piece.data for piece in pieces] == [b"late\n"]
 
 
 def test_a_log_that_is_sealed_while_followed_ends(tmp_path: Path) -> None:
     log = LiveLog(tmp_path / "log")
     log.write(b"a\n")
-    pieces = follow_live_log(tmp_path / "log", 0, lambda: delete_live_log(tmp_path / "log"))
-    assert [(piece.data, piece.ended) for piece in pieces] == [(b"a\n", False), (b"", True)]
+    pieces = follow_live_log(tmp_path / "log", 0)
+    first = next(pieces)
+    delete_live_log(tmp_path / "log")
+    assert (first.data, first.ended) == (b"a\n", False)
+    assert [(piece.data, piece.ended) for piece in pieces] == [(b"", True)]
 
 
 def test_a_log_never_grows_beyond_its_limit_and_says_so(tmp_path: Path) -> None:
