@@ -7,7 +7,7 @@ comes by git and tus, which do not pass here: they stream and have limits of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +17,22 @@ from escrow.portal.problems import problem_response
 # A body is a description, never material; the longest one is an agreement's text. So little is
 # held in memory without a second thought.
 MAX_BODY_BYTES = 2 * 1024 * 1024
+
+
+# Two megabytes over a line of 64 kbit/s take four minutes; whoever is slower holds a place for
+# nothing.
+BODY_SECONDS = 300.0
+
+
+class BodyTooSlow(InvalidInput):
+    """A call's body did not come to its end in time."""
+
+    code = "request.body-too-slow"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The body did not end within {BODY_SECONDS:.0f} seconds.", "Send the call again."
+        )
 
 
 class BodyTooLarge(InvalidInput):
@@ -42,32 +58,40 @@ class BoundedBodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        messages = await _whole_body(receive)
-        if messages is None:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _whole_body(receive)
+        except TimeoutError:
+            await problem_response(BodyTooSlow())(scope, receive, send)
+            return
+        if body is None:
             await problem_response(BodyTooLarge())(scope, receive, send)
             return
-        await self._app(scope, _replaying(messages, receive), send)
+        await self._app(scope, _replaying(body, receive), send)
 
 
-async def _whole_body(receive: Receive) -> list[Message] | None:
-    """Return the messages that make up the body; None when it is too long."""
-    messages: list[Message] = []
-    size = 0
+async def _whole_body(receive: Receive) -> Message | None:
+    """Return the body as one message; None when it is too long.
+
+    Gathered into one piece as it comes: a client that sends it byte by byte would otherwise have
+    us hold a message of hundreds of bytes for each.
+    """
+    body = bytearray()
     while True:
         message = await receive()
-        messages.append(message)
-        size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
+        if message["type"] == "http.disconnect":
+            return message
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
             return None
         if not message.get("more_body", False):
-            return messages
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
 
-def _replaying(messages: Sequence[Message], receive: Receive) -> Receive:
-    waiting = iter(messages)
+def _replaying(body: Message, receive: Receive) -> Receive:
+    waiting = [body]
 
     async def again() -> Message:
-        held = next(waiting, None)
-        return await receive() if held is None else held
+        return waiting.pop() if waiting else await receive()
 
     return again
