@@ -65,6 +65,11 @@ class Home:
         return self.root / "run"
 
     @property
+    def lock(self) -> Path:
+        """Held by the one service that runs on this folder."""
+        return self.root / "service.lock"
+
+    @property
     def socket(self) -> Path:
         """The keyholder's socket."""
         return self.run / "keyholder.sock"

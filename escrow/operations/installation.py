@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ from typing import Final
 from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import SystemClock
 from escrow.ground.database import Database
-from escrow.ground.errors import Tampered
+from escrow.ground.errors import Refused, Tampered
 from escrow.ground.settings import Settings
 from escrow.ground.signatures import PublicKey, SigningKey
 from escrow.ledger.appending import Scribe
@@ -35,6 +36,12 @@ WORKER: Final = "worker"
 
 # A keyholder that was told to stop finishes the call at hand, one write transaction.
 STOP_SECONDS = 20.0
+
+
+class AlreadyRunning(Refused):
+    """Another process runs the service on the same folder."""
+
+    code = "installation.already-running"
 
 
 class OtherKeyholder(Tampered):
@@ -68,21 +75,24 @@ def initialise(settings: Settings, *, new_token: bool) -> Initialised:
         KeyManagerNotNamed: production, and nobody named where keys lie.
     """
     home = prepare(settings)
-    if home.trust_root.exists() and not new_token:
+    if home.trust_root.exists():
+        # Without a keyholder: the service may be running, and its own is the only one.
         root = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
-        return Initialised(home.root, root.fingerprint(), None)
+        token = _one_time_token(settings, home, again=True) if new_token else None
+        return Initialised(home.root, root.fingerprint(), token)
     with running_keyholder(settings, home) as root:
-        database = Database(settings.database_url)
-        try:
-            keys = service_keys(home)
-            scribe = Scribe(PORTAL, keys.portal, SystemClock())
-            with database.writing() as session:
-                token = bootstrap.begin(
-                    session, scribe, settings.env, SystemClock().now(), again=new_token
-                )
-        finally:
-            database.close()
+        token = _one_time_token(settings, home, again=new_token)
     return Initialised(home.root, root.fingerprint(), token)
+
+
+def _one_time_token(settings: Settings, home: Home, *, again: bool) -> str:
+    database = Database(settings.database_url)
+    try:
+        scribe, now = Scribe(PORTAL, service_keys(home).portal, SystemClock()), SystemClock().now()
+        with database.writing() as session:
+            return bootstrap.begin(session, scribe, settings.env, now, again=again)
+    finally:
+        database.close()
 
 
 def prepare(settings: Settings) -> Home:
@@ -95,8 +105,7 @@ def prepare(settings: Settings) -> Home:
     if not home.pinned.exists():
         roles = {PORTAL: keys.portal.public, WORKER: keys.worker.public}
         pinned = Pinned(str(keys.worker_identity.recipient), roles)
-        home.pinned.write_text(pinned.to_json(), encoding="utf-8")
-        home.pinned.chmod(0o644)
+        _write_public(home.pinned, pinned.to_json())
     _share_database(settings, user)
     database = Database(settings.database_url)
     try:
@@ -124,14 +133,41 @@ def service_keys(home: Home) -> ServiceKeys:
 
 @contextmanager
 def running_keyholder(settings: Settings, home: Home) -> Iterator[TrustRoot]:
-    """Run the keyholder beside us and give the trust root that it was checked against."""
+    """Run the keyholder beside us and give the trust root that it was checked against.
+
+    Raises:
+        AlreadyRunning: another service runs on this folder; nothing of it is touched.
+    """
+    with _alone(home), _keyholder_process(home):
+        yield pin_keyholder(settings, home)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Be the one service on this folder; a second would take the first one's socket away.
+
+    The lock ends with the process, however that ends; the keyholder does not inherit it.
+    """
+    with home.lock.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"A service runs on {home.root} already.",
+                "Use that one, or stop it first; give a second installation a home of its own.",
+            ) from None
+        yield
+
+
+@contextmanager
+def _keyholder_process(home: Home) -> Iterator[None]:
     home.socket.unlink(missing_ok=True)
     command = [sys.executable, "-m", "escrow.operations.cli", "keyholder"]
     # The process reads the same settings from the same environment; nothing secret is in it.
     process = subprocess.Popen(command)
     try:
         SocketKeyholder.wait_until_up(home.socket, process.poll)
-        yield pin_keyholder(settings, home)
+        yield
     finally:
         process.terminate()
         try:
@@ -161,8 +197,7 @@ def pin_keyholder(settings: Settings, home: Home) -> TrustRoot:
         },
     )
     if not home.trust_root.exists():
-        home.trust_root.write_text(seen.to_json(), encoding="utf-8")
-        home.trust_root.chmod(0o644)
+        _write_public(home.trust_root, seen.to_json())
         return seen
     pinned = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
     if pinned != seen:
@@ -172,6 +207,17 @@ def pin_keyholder(settings: Settings, home: Home) -> TrustRoot:
             "exchanged a key: do not go on, compare fingerprints with a party.",
         )
     return pinned
+
+
+def _write_public(path: Path, text: str) -> None:
+    """Write a file that is never written again, so that no crash leaves half of it."""
+    staged = path.with_name(f"{path.name}.new")
+    with staged.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.chmod(0o644)
+    staged.replace(path)
 
 
 def verify_ledger(settings: Settings) -> dict[str, object]:
@@ -202,7 +248,12 @@ def _share_database(settings: Settings, user: ProcessUser | None) -> None:
         return
     path = Path(settings.database_url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o660)
-    path.chmod(0o660)
-    if user is not None:
-        os.chown(path, -1, user.gid)
+    # Through a descriptor: the keyholder's user can put a link there, which must not be followed.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o660)
+    try:
+        os.fchmod(descriptor, 0o660)
+        if user is not None:
+            os.fchown(descriptor, -1, user.gid)
+    finally:
+        os.close(descriptor)
