@@ -10,11 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from builders.detection import Candidate, build_requirements_of, dependencies_of, requirement_name
+from builders.detection import (
+    Candidate,
+    build_requirements_of,
+    declares_build_system,
+    dependencies_of,
+    requirement_name,
+)
 
 # What the Python builder image has of its own (Debian's python3-setuptools and python3-wheel): it
 # travels with the package, as a compiler does. Everything else a deposit must bring.
 IMAGE_BUILD_TOOLS = frozenset(("setuptools", "wheel"))
+
+# Scripts that run on the way to a packed result.
+_NODE_STEPS = ("build", "prepare", "prepack", "prepublish", "postpack", "preinstall", "install")
 
 _INSTALL_TARGET = "install"
 
@@ -61,8 +70,11 @@ def default_commands(candidate: Candidate, brought: Brought) -> Commands:
 
 def _python_package(candidate: Candidate, brought: Brought) -> Commands:
     requires = build_requirements_of(candidate.folder)
-    names = {requirement_name(line) or line for line in requires} or {"setuptools"}
-    from_image = names <= IMAGE_BUILD_TOOLS and not names & brought.pypi_names
+    # A build-system that requires nothing brings its backend along; none at all means setuptools.
+    if not requires and not declares_build_system(candidate.folder):
+        requires = ("setuptools",)
+    names = {requirement_name(line) or line for line in requires}
+    from_image = bool(names) and names <= IMAGE_BUILD_TOOLS and not names & brought.pypi_names
     isolation = "--no-build-isolation --check-build-dependencies " if from_image else ""
     # The second line is no result: it fails where a runtime dependency is not deposited.
     return Commands(
@@ -72,7 +84,7 @@ def _python_package(candidate: Candidate, brought: Brought) -> Commands:
         ),
         image_tools=tuple(sorted(names)) if from_image else (),
         undeposited=_undeposited(dependencies_of(candidate.folder), brought),
-        undeposited_tools=() if from_image else _undeposited(names, brought),
+        undeposited_tools=() if from_image else _undeposited(requires, brought),
     )
 
 
@@ -91,7 +103,9 @@ def _python_application(candidate: Candidate, brought: Brought) -> Commands:
 
 
 def _undeposited(wanted: Iterable[str], brought: Brought) -> tuple[str, ...]:
-    return tuple(name for name in sorted(wanted) if name not in brought.pypi_names)
+    """Return the requirements that no store holds by name; those with a marker may not apply."""
+    names = {line: requirement_name(line) for line in sorted(wanted)}
+    return tuple(line for line, name in names.items() if name and name not in brought.pypi_names)
 
 
 def _node(candidate: Candidate, brought: Brought) -> Commands:
@@ -99,14 +113,19 @@ def _node(candidate: Candidate, brought: Brought) -> Commands:
     package = folder["package.json"]
     scripts = package.get("scripts")
     locked = next((n for n in ("npm-shrinkwrap.json", "package-lock.json") if n in folder), None)
-    declared = bool(package.get("dependencies") or package.get("dev_dependencies"))
-    brings_modules = candidate.directory in brought.node_modules and not brought.npm
-    if brings_modules or not (declared or (locked and folder[locked].get("packages"))):
-        install: tuple[str, ...] = ()
-    else:
-        install = ("npm ci",) if locked else ("npm install",)
     members = "--workspaces --if-present" if package.get("workspaces") else ""
-    if isinstance(scripts, Mapping) and "build" in scripts:
+    scripts = scripts if isinstance(scripts, Mapping) else {}
+    # Tools of development are only needed where something calls them on the way to the result.
+    needs_tools = bool(members) or any(name in scripts for name in _NODE_STEPS)
+    tools = package.get("dev_dependencies") if needs_tools else None
+    declared = bool(package.get("dependencies") or tools)
+    brings_modules = candidate.directory in brought.node_modules and not brought.npm
+    held = bool(locked and needs_tools and folder[locked].get("packages"))
+    install: tuple[str, ...] = ()
+    if not brings_modules and (declared or held):
+        only = "" if needs_tools else " --omit=dev"
+        install = ((f"npm ci{only}") if locked else "npm install",)
+    if "build" in scripts:
         install += ("npm run build",)
     elif members:
         install += (f"npm run build {members}",)

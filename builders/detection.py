@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from builders.detection_rules import (
+    FOREIGN,
+    FOREIGN_NODE_LOCKS,
     RULES,
     Facts,
     Folder,
     Rule,
-    foreign_node_manager,
+    foreign_node_lock,
     is_node_tooling,
 )
 from builders.orders import MarkerFile
@@ -27,7 +29,10 @@ _NATIVE_ECOSYSTEMS = frozenset(("cpp",))
 
 @dataclass(frozen=True)
 class Candidate:
-    """One component as recognised. ``folder`` are the marker files that lie beside it."""
+    """One component as recognised. ``folder`` are the marker files that lie beside it.
+
+    ``manager`` names the package manager that locked its dependencies, where that is not offered.
+    """
 
     name: str
     directory: str
@@ -37,6 +42,7 @@ class Candidate:
     offered: bool
     toolchain: str
     folder: Folder
+    manager: str = ""
 
 
 def folders_of(markers: Iterable[MarkerFile]) -> dict[str, dict[str, Facts]]:
@@ -60,10 +66,11 @@ def detect(markers: Iterable[MarkerFile]) -> tuple[Candidate, ...]:
             directory=directory,
             ecosystem=rule.ecosystem,
             style=rule.style,
-            because=f"{directory}/{marker}".lstrip("/"),
+            because=f"{directory}/{_evidence(rule, marker, folders[directory])}".lstrip("/"),
             offered=rule.offered,
-            toolchain=_toolchain(rule, folders[directory]),
+            toolchain=rule.toolchain,
             folder=folders[directory],
+            manager=_manager(rule, folders[directory]),
         )
         for name, (directory, rule, marker) in zip(names, chosen, strict=True)
     )
@@ -136,10 +143,14 @@ def _is_below(directory: str, other: str) -> bool:
     return other == "" or directory == other or directory.startswith(other + "/")
 
 
-def _toolchain(rule: Rule, folder: Folder) -> str:
-    if rule.style == "foreign":
-        return f"Node with {foreign_node_manager(folder)}"
-    return rule.toolchain
+def _manager(rule: Rule, folder: Folder) -> str:
+    lock = foreign_node_lock(folder) if rule.style == FOREIGN else None
+    return FOREIGN_NODE_LOCKS[lock] if lock else ""
+
+
+def _evidence(rule: Rule, marker: str, folder: Folder) -> str:
+    """Return the file that decided: where another manager locked, its lock file."""
+    return (foreign_node_lock(folder) if rule.style == FOREIGN else None) or marker
 
 
 def _names(places: Sequence[tuple[str, str]]) -> list[str]:
@@ -160,7 +171,7 @@ def _names(places: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def dependencies_of(folder: Folder) -> tuple[str, ...]:
-    """Return the normal names of the Python distributions that a folder declares without a marker.
+    """Return the requirements of a Python folder as declared, those without a marker.
 
     A line with an environment marker (``; python_version < …``) may not apply, so it is left out.
     """
@@ -169,13 +180,17 @@ def dependencies_of(folder: Folder) -> tuple[str, ...]:
         lines += _lines(folder.get(marker, {}), "dependencies")
     if not lines:
         lines = _lines(folder.get("requirements.txt", {}), "lines")
-    names = (requirement_name(line) for line in lines)
-    return tuple(dict.fromkeys(name for name in names if name is not None))
+    return tuple(dict.fromkeys(line for line in lines if requirement_name(line) is not None))
 
 
 def build_requirements_of(folder: Folder) -> tuple[str, ...]:
     """Return the requirements of a Python project's build system, as written."""
     return tuple(_lines(folder.get("pyproject.toml", {}), "requires"))
+
+
+def declares_build_system(folder: Folder) -> bool:
+    """Return whether a Python project names its build system, whatever it requires."""
+    return bool(folder.get("pyproject.toml", {}).get("has_build_system"))
 
 
 def requirement_name(line: str) -> str | None:

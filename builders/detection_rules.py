@@ -16,6 +16,15 @@ Folder = Mapping[str, Facts]
 
 NAME_ENDINGS = "*"
 
+# The style of what another package manager than npm locked, and its lock files.
+FOREIGN = "foreign"
+FOREIGN_NODE_LOCKS: Mapping[str, str] = {
+    "yarn.lock": "yarn",
+    "pnpm-lock.yaml": "pnpm",
+    "bun.lockb": "bun",
+    "bun.lock": "bun",
+}
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -63,20 +72,12 @@ def _foreign_node(folder: Folder) -> bool:
     parsed = folder["package.json"]
     depends = bool(parsed.get("dependencies") or parsed.get("dev_dependencies"))
     npm = "package-lock.json" in folder or "npm-shrinkwrap.json" in folder
-    return depends and not npm and foreign_node_manager(folder) is not None
+    return depends and not npm and foreign_node_lock(folder) is not None
 
 
-def foreign_node_manager(folder: Folder) -> str | None:
-    """Return the package manager other than npm that locked a folder's dependencies."""
-    for lock, manager in (
-        ("yarn.lock", "yarn"),
-        ("pnpm-lock.yaml", "pnpm"),
-        ("bun.lockb", "bun"),
-        ("bun.lock", "bun"),
-    ):
-        if lock in folder:
-            return manager
-    return None
+def foreign_node_lock(folder: Folder) -> str | None:
+    """Return the lock file by which a manager other than npm fixed a folder's dependencies."""
+    return next((lock for lock in FOREIGN_NODE_LOCKS if lock in folder), None)
 
 
 _BUILT_HERE = (
@@ -84,7 +85,7 @@ _BUILT_HERE = (
     Rule("python", "package", "setup.py", 51, True),
     Rule("python", "package", "setup.cfg", 52, True, holds=_flag("setup.cfg", "has_metadata")),
     Rule("python", "application", "requirements.txt", 60, True),
-    Rule("node", "foreign", "package.json", 49, False, toolchain="?", holds=_foreign_node),
+    Rule("node", FOREIGN, "package.json", 49, False, toolchain="Node", holds=_foreign_node),
     Rule("node", "npm", "package.json", 50, True),
     Rule("cpp", "cmake", "CMakeLists.txt", 31, True, holds=_flag("CMakeLists.txt", "project")),
     Rule("cpp", "autotools", "configure.ac", 32, True),

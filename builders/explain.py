@@ -15,20 +15,29 @@ from dataclasses import dataclass
 from builders.allowances import OUTPUT_BYTES_MAX
 from builders.explain_rules import RULES, UNKNOWN_HOST, Explained
 from builders.findings import Finding, listed
+from builders.offers import version_of
 from builders.orders import ComponentPlan, PhaseResult
 
 # A longer line is data, not a message.
 LINE_BYTES_MAX = 4_000
+
+# What of one error is joined from several lines; more is a stack, not a message.
+CONTINUED_CHARACTERS_MAX = 500
 
 # Different explanations of one phase; a thousand missing headers have one cause.
 EXPLANATIONS_MAX = 20
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _ERROR_LINE = re.compile(
-    r"\b(error|fatal|failed|failure|cannot|could not|unable to|exception|not found)\b|\*\*\*",
+    r"(?<![\w./-])(error|fatal|failed|failure|cannot|could not|unable to|exception|not found)"
+    r"(?![\w./-])|\*\*\*",
     re.IGNORECASE,
 )
+# What a configuration step did not find while it looked around is no error by itself.
+_PROBES = ("checking ", "-- ")
 _BUILD_TOOLS_CONTEXT = "to install build dependencies"
+
+_LOCK_FIRST = "npm install --package-lock-only, commit package-lock.json, then run "
 
 # What a build lacks is said together; what broke because of it is said only when nothing lacks.
 _GENERAL = frozenset(("E-BUILD-COMPILE-ERROR",))
@@ -56,6 +65,7 @@ class LogReader:
         self._rest: dict[str, bytes] = {}
         self._found: dict[Explained, None] = {}
         self._first_error = ""
+        self._continues = False
         self._last_line = ""
         self._about_build_tools = False
 
@@ -83,19 +93,34 @@ class LogReader:
             return
         self._last_line = line
         self._about_build_tools |= _BUILD_TOOLS_CONTEXT in line
-        if not self._first_error and _ERROR_LINE.search(line):
-            self._first_error = line
+        whole = self._continued(line)
         for path in self._known.missing_submodules:
             if path and path in line:
                 self._keep(Explained("E-BUILD-SUBMODULE", (("file", path),)))
         for pattern, explain in RULES:
-            if (match := pattern.search(line)) is not None:
+            if (match := pattern.search(whole)) is not None:
                 for explained in explain(match):
                     self._keep(self._in_context(explained))
+
+    def _continued(self, line: str) -> str:
+        """Return the line with the error that it belongs to: CMake says where, then what."""
+        if not self._first_error:
+            if _ERROR_LINE.search(line) and not line.startswith(_PROBES):
+                self._first_error, self._continues = line, line.endswith(":")
+            return line
+        self._continues = self._continues and line.startswith("  ")
+        if not self._continues or len(self._first_error) > CONTINUED_CHARACTERS_MAX:
+            return line
+        self._first_error += " " + line.strip()
+        return self._first_error
 
     def _in_context(self, explained: Explained) -> Explained:
         if explained.code == "E-BUILD-PYTHON-MISSING" and self._about_build_tools:
             return Explained("E-BUILD-PYTHON-TOOL-MISSING", explained.facts)
+        facts = dict(explained.facts)
+        of_node = self._known.component.ecosystem == "node"
+        if explained.code == "E-BUILD-COMMAND-MISSING" and of_node and not facts["hint"]:
+            return Explained("E-BUILD-NODE-COMMAND", (("command", facts["command"]),))
         return explained
 
     def _keep(self, explained: Explained) -> None:
@@ -136,8 +161,11 @@ class LogReader:
             known = [name for name in names if name != UNKNOWN_HOST]
             return self._finding(code, {"hosts": listed(known or names)})
         facts = {"names": listed(names)}
-        if code != "E-BUILD-NPM-MISSING":
+        if code == "E-BUILD-NPM-MISSING":
+            facts["first"] = "" if self._known.component.locked else _LOCK_FIRST
+        else:
             facts["arguments"] = " ".join(shlex.quote(name) for name in dict.fromkeys(names))
+            facts["python"] = version_of("python", self._known.component.suite)
         return self._finding(code, facts)
 
     def _add_undeposited(self, names: dict[str, list[str]]) -> None:
@@ -146,8 +174,8 @@ class LogReader:
         said = {_normal(name) for name in (*tools, *runtime)}
         component = self._known.component
         if said:
-            tools += [name for name in component.undeposited_tools if name not in said]
-            runtime += [name for name in component.undeposited if name not in said]
+            tools += [line for line in component.undeposited_tools if _normal(line) not in said]
+            runtime += [line for line in component.undeposited if _normal(line) not in said]
 
     def _of_exit(self, result: PhaseResult) -> Finding:
         line = (self._first_error or self._last_line or "no output").strip()

@@ -24,6 +24,13 @@ class Explained:
 
 Explain = Callable[[re.Match[str]], Iterable[Explained]]
 
+# Places that are no other machine's: the workspace, and where every system has its commands.
+_OF_SANDBOX = ("/ws/", "/tmp/")  # noqa: S108 - paths of the sandbox, compared only
+_OF_SYSTEM = ("/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/")
+
+# Commands that only fetch.
+_FETCHING = frozenset(("curl", "wget"))
+
 # Stands where a line says that the network was tried, and not which host.
 UNKNOWN_HOST = "a host"
 
@@ -51,6 +58,33 @@ def _one(code: str, fact: str) -> Explain:
 
 def _whole_line(code: str, fact: str) -> Explain:
     return lambda match: [Explained(code, ((fact, match.string.strip()),))]
+
+
+def _missing_file(match: re.Match[str]) -> Iterable[Explained]:
+    """Tell a file of the deposit from a place of the machine where it was written."""
+    path = match[1]
+    if path.startswith("/") and not path.startswith(_OF_SANDBOX):
+        return [Explained("E-BUILD-ABSOLUTE-PATH", (("file", path),))]
+    return [Explained("E-BUILD-FILE-MISSING", (("file", path),))]
+
+
+def _missing_command(match: re.Match[str]) -> Iterable[Explained]:
+    command = match[1]
+    name = command.rpartition("/")[2]
+    if name in _FETCHING:  # installing it would not help: what it fetches is what lacks
+        return [Explained("E-BUILD-NETWORK", (("name", f"{UNKNOWN_HOST} (with {name})"),))]
+    if "/" in command and not command.startswith(_OF_SYSTEM):
+        return _missing_file(match)
+    return [Explained("E-BUILD-COMMAND-MISSING", (("command", name), ("hint", command_hint(name))))]
+
+
+def _variable(match: re.Match[str]) -> Iterable[Explained]:
+    return [Explained("E-BUILD-VARIABLE-MISSING", (("variable", match[1]),))]
+
+
+def _tool_version(match: re.Match[str]) -> Iterable[Explained]:
+    facts = (("tool", match["tool"]), ("wanted", match["wanted"]))
+    return [Explained("E-BUILD-TOOL-VERSION", facts)]
 
 
 def _limit(code: str) -> Explain:
@@ -96,7 +130,7 @@ def _python_version(match: re.Match[str]) -> Iterable[Explained]:
 
 def _outside(match: re.Match[str]) -> Iterable[Explained]:
     path = match[1]
-    if path.startswith(("/ws/", "/tmp/")):  # noqa: S108 - paths of the sandbox, compared only
+    if path.startswith(_OF_SANDBOX):
         return []
     return [Explained("E-BUILD-PERMISSION", (("file", path),))]
 
@@ -122,7 +156,7 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
         _one("E-BUILD-PYTHON-MODULE", "module"),
     ),
     (r"^(?:E +)?(SyntaxError: .{1,300})", _whole_line("E-BUILD-COMPILE-ERROR", "line")),
-    (r"FileNotFoundError: .{0,200}: '(.{1,300})'$", _one("E-BUILD-FILE-MISSING", "file")),
+    (r"FileNotFoundError: .{0,200}: '(.{1,300})'$", _missing_file),
     # npm and Node
     (r"request to (\S{1,500}) failed: cache mode is 'only-if-cached'", _npm_address),
     (
@@ -134,7 +168,7 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
     (r"Cannot find (?:module|package) '([^']{1,300})'", _node_module),
     (
         r"ENOENT: no such file or directory, \w+ '([^']{1,300})'",
-        _one("E-BUILD-FILE-MISSING", "file"),
+        _missing_file,
     ),
     (r"^\S{1,300}\(\d+,\d+\): error TS\d+: ", _whole_line("E-BUILD-COMPILE-ERROR", "line")),
     # C and C++
@@ -156,7 +190,11 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
     ),
     (
         r"configure: error: \W{0,2}([A-Za-z0-9_.+-]{1,60}) (?:library |headers? )?"
-        r"(?:was |were )?(?:not found|is required|required)",
+        r"(?:was |were |is )?(?:not found|required|missing)",
+        _hinted("E-BUILD-PACKAGE-CONFIG-MISSING", "package", configuration_hint),
+    ),
+    (
+        r"Package requirements \(([A-Za-z0-9_.+-]{1,100})[^)]{0,200}\) were not met",
         _hinted("E-BUILD-PACKAGE-CONFIG-MISSING", "package", configuration_hint),
     ),
     (
@@ -169,22 +207,47 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
     ),
     (
         r"No rule to make target '([^']{1,300})', needed by",
-        _one("E-BUILD-FILE-MISSING", "file"),
+        _missing_file,
+    ),
+    (r"No rule to make target '([^']{0,299}/[^']{1,300})'\.", _missing_file),
+    (r"CMake Error .{1,300}Cannot find source file: (\S{1,300})", _missing_file),
+    (
+        r"Package '([A-Za-z0-9_.+-]{1,100})', required by '[^']{1,100}', not found",
+        _hinted("E-BUILD-PACKAGE-CONFIG-MISSING", "package", configuration_hint),
+    ),
+    (
+        r"(?P<tool>CMake|Autoconf) (?:version )?(?P<wanted>\d[\d.]{0,20}) or higher is required",
+        _tool_version,
+    ),
+    (
+        r"(?P<tool>Meson) version is \S{1,30} but project requires (?P<wanted>[<>=\d. ]{1,30})",
+        _tool_version,
+    ),
+    # What the build's surroundings were to say
+    (r"^KeyError: '([A-Z][A-Z0-9_]{2,100})'$", _variable),
+    (
+        r": ([A-Za-z_][A-Za-z0-9_]{0,100}): (?:parameter (?:null or )?not set|unbound variable)",
+        _variable,
+    ),
+    (
+        r"\b([A-Z][A-Z0-9]{0,50}_[A-Z0-9_]{1,100})(?: environment variable)?"
+        r" (?:must be|is not|is un|was not|not|is) ?(?:set|defined|required|missing)\b",
+        _variable,
     ),
     (r"^\S{1,300}?:\d+(?::\d+)?: error: ", _whole_line("E-BUILD-COMPILE-ERROR", "line")),
     (r": undefined reference to ", _whole_line("E-BUILD-COMPILE-ERROR", "line")),
     # Commands: dash, bash, make, env
     (
         r"(?:^|: )\d+: ([\w.+/-]{1,100}): not found$",
-        _hinted("E-BUILD-COMMAND-MISSING", "command", command_hint),
+        _missing_command,
     ),
     (
         r"(?:^|: )([\w.+/-]{1,100}): command not found$",
-        _hinted("E-BUILD-COMMAND-MISSING", "command", command_hint),
+        _missing_command,
     ),
     (
-        r"^make(?:\[\d+\])?: ([\w.+-]{1,100}): No such file or directory$",
-        _hinted("E-BUILD-COMMAND-MISSING", "command", command_hint),
+        r"^make(?:\[\d+\])?: ([\w.+/-]{1,200}): No such file or directory$",
+        _missing_command,
     ),
     (
         r"env: [\u2018'\"]?([\w.+-]{1,100})[\u2019'\"]?: No such file or directory$",
@@ -209,7 +272,11 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
         r"|^MemoryError\b|Cannot allocate memory",
         _limit("E-BUILD-OUT-OF-MEMORY"),
     ),
-    (r"'?(/[^':\s]{1,300})'?: (?:Read-only file system|Permission denied)", _outside),
+    (
+        r"[\u2018'\"]?(/[^':\s\u2018\u2019]{1,300})[\u2019'\"]?: "
+        r"(?:Read-only file system|Permission denied)",
+        _outside,
+    ),
     (r"(?:Read-only file system|Permission denied): '(/[^']{1,300})'", _outside),
 )
 RULES: tuple[tuple[re.Pattern[str], Explain], ...] = tuple(

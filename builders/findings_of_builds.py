@@ -56,6 +56,17 @@ PLANNING = (
         untested=True,
     ),
     FindingType(
+        "E-PLAN-PACKAGE-MANAGER",
+        "The package manager is not offered here",
+        "warn",
+        "The component's dependencies are locked by {manager} (because of {because}), which is "
+        "not offered here; npm is.",
+        "Run: npm install --package-lock-only, then npm ci --cache deps/npm, and deposit "
+        "package-lock.json and deps/; or deposit node_modules, and an escrow.toml with builder = "
+        "\"node@18\" and the 'build' commands.",
+        untested=True,
+    ),
+    FindingType(
         "E-PLAN-SYSTEM-PACKAGES",
         "A system package cannot be had here",
         "warn",
@@ -120,7 +131,7 @@ BUILDING = (
         "Python distributions are missing from the deposit",
         "fail",
         "The build is incomplete: the Python distribution(s) {names} are not in the deposit.",
-        "Run, with Python 3.11 on Debian 12: pip download -d deps/pypi {arguments} and deposit "
+        "Run, with Python {python} on Linux: pip download -d deps/pypi {arguments} and deposit "
         "deps/ with the source.",
     ),
     FindingType(
@@ -129,7 +140,8 @@ BUILDING = (
         "fail",
         "The build is incomplete: building the package needs {names}, which the deposit does not "
         "bring and the builder image does not have.",
-        "Run: pip download -d deps/pypi {arguments} and deposit deps/ with the source.",
+        "Run, with Python {python} on Linux: pip download -d deps/pypi {arguments} and deposit "
+        "deps/ with the source.",
     ),
     FindingType(
         "E-BUILD-PYTHON-VERSION",
@@ -151,8 +163,10 @@ BUILDING = (
         "E-BUILD-NPM-MISSING",
         "npm packages are missing from the deposit",
         "fail",
-        "The build is incomplete: the npm package(s) {names} are not in the deposit.",
-        "Run, beside the lock file: npm ci --cache deps/npm and deposit deps/ with the source.",
+        "The build is incomplete: the npm package(s) {names} are not in the deposit; npm stops at "
+        "the first, so others may be missing too.",
+        "Run, beside package.json, on Linux: {first}npm ci --cache deps/npm and deposit deps/ with "
+        "the source.",
     ),
     FindingType(
         "E-BUILD-NODE-MODULE",
@@ -173,8 +187,8 @@ BUILDING = (
         "A C or C++ header is missing",
         "fail",
         "The header '{header}' is not there{hint}.",
-        "Add its Debian package to 'system' in escrow.toml, or bring the library's source with "
-        "the deposit.",
+        "Deposit it where it is the product's own; else add its library's Debian package to "
+        "'system' in escrow.toml, or bring the library's source with the deposit.",
     ),
     FindingType(
         "E-BUILD-LIBRARY-MISSING",
@@ -208,6 +222,37 @@ BUILDING = (
         "Deposit the file, or the step that makes it.",
     ),
     FindingType(
+        "E-BUILD-ABSOLUTE-PATH",
+        "The build refers to a place of another machine",
+        "fail",
+        "The build needs '{file}', a place outside the deposit that only another machine has.",
+        "Deposit what lies there, and refer to it by a path relative to the source.",
+    ),
+    FindingType(
+        "E-BUILD-VARIABLE-MISSING",
+        "An environment variable is not set",
+        "fail",
+        "The build needs the environment variable '{variable}', which is not set.",
+        "Set it under 'env' of the component in escrow.toml; where it is a secret, name it in a "
+        "[[placeholder]] with a dummy value.",
+    ),
+    FindingType(
+        "E-BUILD-TOOL-VERSION",
+        "The build needs a newer build tool",
+        "fail",
+        "The build needs {tool} {wanted}, and the builder's is older.",
+        'Choose the newest builder in escrow.toml (for C and C++: builder = "cpp@14"), or build '
+        "with less.",
+    ),
+    FindingType(
+        "E-BUILD-NODE-COMMAND",
+        "A command of an npm package is missing",
+        "fail",
+        "The build calls the command '{command}', which no deposited npm package brings.",
+        "Declare the package that brings it in package.json, lock it, and put it into the "
+        "deposited npm cache deps/npm.",
+    ),
+    FindingType(
         "E-BUILD-NETWORK",
         "The build reaches for the network",
         "fail",
@@ -228,7 +273,8 @@ BUILDING = (
         "The source does not compile",
         "fail",
         "The compiler stops with: {line}",
-        "Correct the source, or choose the builder version that it is written for.",
+        "Correct the source, deposit what is missing of it, or choose the builder version that it "
+        "is written for.",
     ),
     FindingType(
         "E-BUILD-COMMAND-FAILED",

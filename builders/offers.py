@@ -56,6 +56,12 @@ def resolve_builder(wish: str) -> Offer | None:
     return None if suite is None else Offer(ecosystem, suite)
 
 
+def version_of(ecosystem: Ecosystem, suite: str) -> str:
+    """Return the version of a builder on a Debian release, '' where there is none."""
+    versions = _VERSIONS.get(ecosystem, {})
+    return next((version for version, found in versions.items() if found == suite), "")
+
+
 def offer_for(candidate: Candidate) -> Offer | None:
     """Return what builds a recognised component; None where nothing here does."""
     if not candidate.offered:

@@ -144,9 +144,10 @@ class PhasePlan:
 class ComponentPlan:
     """How one component is built: ``directory`` is relative to the source root.
 
-    ``undeposited`` are the declared dependencies that no deposited store holds by name, and
+    ``undeposited`` are the declared requirements that no deposited store holds by name, and
     ``undeposited_tools`` those of the build itself: not proof that they are missed, but named
-    beside what a failed build misses.
+    beside what a failed build misses. ``locked`` is False where declared dependencies of npm have
+    no lock file.
     """
 
     name: str
@@ -160,6 +161,7 @@ class ComponentPlan:
     system_packages: tuple[str, ...] = ()
     undeposited: tuple[str, ...] = ()
     undeposited_tools: tuple[str, ...] = ()
+    locked: bool = True
 
 
 @dataclass(frozen=True)

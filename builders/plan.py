@@ -129,6 +129,9 @@ def _components(planned: Sequence[_Planned]) -> tuple[ComponentPlan, ...]:
 
 def _plan_candidate(candidate: Candidate, world: _World) -> _Planned:
     offer = offer_for(candidate)
+    if candidate.manager:
+        facts = {"manager": candidate.manager, "because": candidate.because}
+        return _Planned(None, (Finding("E-PLAN-PACKAGE-MANAGER", facts, candidate.name),))
     if offer is None:
         wish = candidate.toolchain or f"{candidate.ecosystem} {requires_python(candidate)}"
         return _Planned(None, (_not_offered(candidate.name, wish, candidate.because),))
@@ -158,6 +161,7 @@ def _plan_component(component: ComponentRecipe, because: str, world: _World) -> 
         because=because,
         undeposited=drafted.undeposited,
         undeposited_tools=drafted.undeposited_tools,
+        locked=not drafted.unlocked,
     )
     return _Planned(plan, findings)
 

@@ -18,6 +18,8 @@ from builders.inspector.bounds import LISTED_MAX, TEXT_CHARACTERS_MAX
 Parsed = dict[str, Any]
 
 _MAKE_TARGET = re.compile(r"^([A-Za-z0-9_.-]+)[ \t]*:(?![=:])", re.MULTILINE)
+_CARET = re.compile(r"\^([0-9]{1,9}(?:\.[0-9]{1,9}){0,3})")
+_BOUNDS = re.compile(r"(?:[<>=!~]=|[<>])[0-9.*]{1,50}(?:, ?(?:[<>=!~]=|[<>])[0-9.*]{1,50}){0,9}")
 _CMAKE_PROJECT = re.compile(r"^[ \t]*project[ \t]*\(", re.MULTILINE | re.IGNORECASE)
 _CMAKE_INSTALL = re.compile(r"^[ \t]*install[ \t]*\(", re.MULTILINE | re.IGNORECASE)
 
@@ -72,10 +74,33 @@ def _pyproject(text: str) -> Parsed:
         "backend": _text(system.get("build-backend")),
         "requires": _texts(system.get("requires")),
         "name": _text(project.get("name")) or _text(poetry.get("name")),
-        "dependencies": _texts(project.get("dependencies")) or _names(poetry.get("dependencies")),
+        "dependencies": _texts(project.get("dependencies"))
+        or _poetry_dependencies(_table(poetry.get("dependencies"))),
         "python": _text(project.get("requires-python")),
         "tools": _names(data.get("tool")),
     }
+
+
+def _poetry_dependencies(table: Mapping[str, Any]) -> list[str]:
+    """Return Poetry's own table as requirement lines; what may not apply is left out."""
+    found = []
+    for name, wish in table.items():
+        wished = wish.get("version", "") if isinstance(wish, dict) else wish
+        extra = isinstance(wish, dict) and set(wish) - {"version", "extras"}
+        if name.lower() != "python" and isinstance(wished, str) and not extra:
+            found.append((name + _of_caret(wished))[:TEXT_CHARACTERS_MAX])
+    return found[:LISTED_MAX]
+
+
+def _of_caret(wish: str) -> str:
+    """Return ``^1.2`` as ``>=1.2,<2``; what is no such and no plain bound names no version."""
+    match = _CARET.fullmatch(wish.strip())
+    if match is None:
+        return wish.replace(" ", "") if _BOUNDS.fullmatch(wish) else ""
+    numbers = match[1].split(".")
+    first = next((at for at, text in enumerate(numbers) if int(text)), len(numbers) - 1)
+    upper = [*numbers[:first], str(int(numbers[first]) + 1)]
+    return f">={match[1]},<{'.'.join(upper)}"
 
 
 def _setup_cfg(text: str) -> Parsed:

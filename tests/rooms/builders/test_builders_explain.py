@@ -9,8 +9,8 @@ from builders.findings import Finding, listed, printable
 from builders.orders import ComponentPlan, PhaseResult
 
 
-def component(**more):
-    return ComponentPlan("app", "", "python", "bookworm", "", (), DEFAULT_LIMITS, **more)
+def component(ecosystem="python", suite="bookworm", **more):
+    return ComponentPlan("app", "", ecosystem, suite, "", (), DEFAULT_LIMITS, **more)
 
 
 def explained(output, *, phase="build", exit_code=1, submodules=(), plan=None, **flags):
@@ -98,6 +98,40 @@ LINES = {
         "E-BUILD-PERMISSION",
         "/usr/bin/p",
     ),
+    "--   Package 'libuv', required by 'virtual:world', not found": (
+        "E-BUILD-PACKAGE-CONFIG-MISSING",
+        "libuv1-dev",
+    ),
+    "configure: error: Package requirements (jansson >= 2) were not met:": (
+        "E-BUILD-PACKAGE-CONFIG-MISSING",
+        "libjansson-dev",
+    ),
+    "configure: error: libpcap is missing": ("E-BUILD-PACKAGE-CONFIG-MISSING", "libpcap-dev"),
+    "make: /opt/sdk/bin/gcc: No such file or directory": (
+        "E-BUILD-ABSOLUTE-PATH",
+        "/opt/sdk/bin/gcc",
+    ),
+    "make: *** No rule to make target '/home/ci/common.mk'.  Stop.": (
+        "E-BUILD-ABSOLUTE-PATH",
+        "/home/ci/common.mk",
+    ),
+    "/bin/sh: 1: ./sign-it: not found": ("E-BUILD-FILE-MISSING", "./sign-it"),
+    "/bin/sh: 1: curl: not found": ("E-BUILD-NETWORK", "curl"),
+    "mkdir: cannot create directory \u2018/opt/p\u2019: Read-only file system": (
+        "E-BUILD-PERMISSION",
+        "'/opt/p'",
+    ),
+    "Makefile:2: *** PRODUCT_KEY must be set.  Stop.": ("E-BUILD-VARIABLE-MISSING", "PRODUCT_KEY"),
+    "KeyError: 'BUILD_NUMBER'": ("E-BUILD-VARIABLE-MISSING", "BUILD_NUMBER"),
+    "build.sh: 3: RELEASE: parameter not set": ("E-BUILD-VARIABLE-MISSING", "RELEASE"),
+    "CMake Error at CMakeLists.txt:1 (cmake_minimum_required):\n"
+    "  CMake 3.30 or higher is required.": ("E-BUILD-TOOL-VERSION", "CMake 3.30"),
+    "CMake Error at CMakeLists.txt:3 (add_executable):\n  Cannot find source file:\n\n"
+    "    lost.c\n": ("E-BUILD-FILE-MISSING", "lost.c"),
+    "-- Looking for x - not found\ncc -c error.c\nit is an error": (
+        "E-BUILD-COMMAND-FAILED",
+        "it is an error",
+    ),
     "make: *** [Makefile:2: all] Error 1": ("E-BUILD-COMMAND-FAILED", "Error 1"),
     "": ("E-BUILD-COMMAND-FAILED", "no output"),
 }
@@ -126,6 +160,25 @@ def test_pip_stops_at_the_first_and_we_name_the_rest():
     plan = component(undeposited=("flask", "requests"))
     (finding,) = explained("No matching distribution found for requests>=2", plan=plan)
     assert finding.facts["arguments"] == "'requests>=2' flask"
+
+
+def test_remedy_names_the_python_that_builds():
+    line = "ERROR: No matching distribution found for pydantic"
+    (finding,) = explained(line, plan=component(suite="trixie"))
+    assert "Python 3.13" in finding.remedy
+
+
+def test_remedy_makes_the_lock_first_where_there_is_none():
+    line = "npm ERR! notarget No matching version found for left-pad@^9."
+    (unlocked,) = explained(line, plan=component("node", locked=False))
+    (locked,) = explained(line, plan=component("node"))
+    assert "--package-lock-only" in unlocked.remedy
+    assert "--package-lock-only" not in locked.remedy
+
+
+def test_command_of_an_npm_package_is_no_debian_package():
+    (finding,) = explained("sh: 1: tsc: not found", plan=component("node"))
+    assert finding.code == "E-BUILD-NODE-COMMAND"
 
 
 def test_what_lacks_hides_what_broke_because_of_it():

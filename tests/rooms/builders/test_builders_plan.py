@@ -79,7 +79,7 @@ def test_other_build_tools_must_be_deposited(plan):
     (component,) = plan(python_tree('"hatchling", "hatch-vcs"')).components
     assert "--no-build-isolation" not in component.phases[0].commands[0]
     assert component.undeposited_tools == ("hatch-vcs", "hatchling")
-    assert component.undeposited == ("requests",)
+    assert component.undeposited == ("requests>=2",)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_node_with_lock_installs_from_the_deposited_cache(plan):
         "deps/npm/_cacache/index": "",
     }
     (component,) = plan(files).components
-    assert component.phases[0].commands[0] == "npm ci"
+    assert component.phases[0].commands[0] == "npm ci --omit=dev"
     assert component.phases[0].environment["npm_config_cache"] == "/ws/src/deps/npm"
 
 
@@ -251,3 +251,42 @@ def test_recipe_may_be_a_part_of_its_own(inspect, make_part, make_tar):
     ]
     planned = plan_trial_builds(inspect(*parts))
     assert (planned.drafted, planned.components[0].directory) == (False, "")
+
+
+def test_node_without_a_build_needs_no_tools_of_development(plan):
+    package = '{"name": "p", "version": "1.0.0", "devDependencies": {"ava": "5"}}'
+    (component,) = plan({"package.json": package}).components
+    assert component.phases[0].commands == ('npm pack --pack-destination "$OUT"',)
+
+
+@pytest.mark.parametrize("lock", ["yarn.lock", "pnpm-lock.yaml", "bun.lock"])
+def test_other_package_manager_is_named_with_the_way_out(plan, lock):
+    planned = plan({"package.json": '{"dependencies": {"x": "1"}}', lock: ""})
+    (finding,) = (f for f in planned.findings if f.code == "E-PLAN-PACKAGE-MANAGER")
+    assert lock in finding.sentence
+    assert "npm ci --cache deps/npm" in finding.remedy
+
+
+def test_poetry_names_its_dependencies_as_pip_takes_them(plan):
+    table = """
+[tool.poetry]
+name = "p"
+[tool.poetry.dependencies]
+python = "^3.11"
+requests = "^2.31"
+zero = "^0.3.1"
+any = "*"
+tilde = ">=1, <2"
+extra = {version = "^1", optional = true}
+[build-system]
+requires = ["poetry-core"]
+"""
+    (component,) = plan({"pyproject.toml": table}).components
+    wanted = ("any", "requests>=2.31,<3", "tilde>=1,<2", "zero>=0.3.1,<0.4")
+    assert component.undeposited == wanted
+
+
+def test_backend_in_the_tree_needs_no_setuptools(plan):
+    table = '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n'
+    planned = plan({"pyproject.toml": table})
+    assert "E-PLAN-TOOLCHAIN-BACKEND" not in codes(planned)
