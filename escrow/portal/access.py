@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Header, Request, Security
+from fastapi import Depends, Header, Query, Request, Security
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -126,6 +126,9 @@ async def change_of(
     body = await request.body()
     return Change(rooms, asker, idempotency.scope_of(asker, route, idempotency_key, body))
 
+
+# A number of a deposit or a version; every database that we use holds so large a one.
+Number = Annotated[int, Query(ge=1, le=2**31 - 1)]
 
 Changing = Annotated[Change, Depends(change_of)]
 

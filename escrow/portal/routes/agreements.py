@@ -16,7 +16,7 @@ from escrow.ground.database import Session
 from escrow.ground.errors import InvalidInput
 from escrow.ground.identifiers import AgreementId, OrganisationId, ProductId
 from escrow.parties.permissions import Principal, Relation, Role, Verb, check_allowed
-from escrow.portal.access import Asker, Changing, RoomsNeeded
+from escrow.portal.access import Asker, Changing, Number, RoomsNeeded
 from escrow.portal.finding import check_agreement_allowed
 from escrow.portal.problems import documented, documented_change
 from escrow.register.acceptance import take_act
@@ -98,7 +98,7 @@ def show(rooms: RoomsNeeded, asker: Asker, agreement_id: str) -> dict[str, objec
     response_class=PlainTextResponse,
 )
 def text(
-    rooms: RoomsNeeded, asker: Asker, agreement_id: str, version: int | None = None
+    rooms: RoomsNeeded, asker: Asker, agreement_id: str, version: Number | None = None
 ) -> PlainTextResponse:
     """Return the exact text of a version, the newest by default."""
     with rooms.database.reading() as session:

@@ -11,7 +11,7 @@ from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.identifiers import DepositId, ProductId
 from escrow.parties.permissions import Principal, Verb
-from escrow.portal.access import Asker, Changing, RoomsNeeded
+from escrow.portal.access import Asker, Changing, Number, RoomsNeeded
 from escrow.portal.finding import find_deposit, find_product
 from escrow.portal.problems import documented, documented_change
 from escrow.portal.routes.standing import class_of, reports_for, standing_of
@@ -85,7 +85,7 @@ def abandon(change: Changing, deposit_id: str) -> Response:
 
 @router.get("/products/{vendor}/{product}/deposits", responses=documented(403, 404))
 def list_deposits(
-    rooms: RoomsNeeded, asker: Asker, vendor: str, product: str, before: int | None = None
+    rooms: RoomsNeeded, asker: Asker, vendor: str, product: str, before: Number | None = None
 ) -> dict[str, object]:
     """List a product's sealed deposits, newest first; ``next`` is the ``before`` of the next."""
     with rooms.database.reading() as session:
