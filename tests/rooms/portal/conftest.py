@@ -1,0 +1,59 @@
+"""Two installations for all tests of the portal: one that stands still, one to work in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from escrow.parties.permissions import Role
+from escrow.testing.portal import PortalWorld
+
+
+class SettledWorld(PortalWorld):
+    """A portal whose parties are done: what they have made is at hand by name."""
+
+    agreement = ""
+    deposit_id = ""
+
+    def settle(self) -> None:
+        """Do everything that comes before the day-to-day."""
+        self.set_up()
+        self.agreement = self.bring_into_force()
+        self.deposit_id = self.deposit()
+        self.verify(self.deposit_id)
+        self.issue("auditor", "auditors", Role.AUDITOR, agreements=[self.agreement])
+        self.issue("other vendor", "strangers", Role.VENDOR)
+        self.issue("other beneficiary", "strangers", Role.BENEFICIARY)
+        self.join("other agent", "strangers", "zoe@strangers.example", Role.AGENT)
+        self.issue("other auditor", "strangers", Role.AUDITOR, agreements=["agr_of_others"])
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettledWorld]:
+    """An installation with an agreement in force and one verified deposit, the only one."""
+    made = SettledWorld(tmp_path_factory.mktemp("portal"))
+    try:
+        made.settle()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalWorld]:
+    """An installation with an agreement in force, where tests deposit and register at will."""
+    made = PortalWorld(tmp_path_factory.mktemp("busy"))
+    try:
+        made.set_up()
+        made.bring_into_force()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def key() -> str:
+    """A key of its own for each test's calls."""
+    return str(uuid.uuid4())
