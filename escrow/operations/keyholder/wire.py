@@ -31,6 +31,7 @@ from escrow.ground.errors import (
     Tampered,
     Unavailable,
 )
+from escrow.vault.errors import LaneClosed
 
 # The longest answer holds one file key for each part of a deposit, a few hundred bytes each.
 MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -51,6 +52,9 @@ _FAMILIES: dict[str, type[EscrowError]] = {
         Unavailable,
     )
 }
+
+# Errors that a caller tells from others of their family; they come back as what they were.
+_TOLD_APART: dict[str, type[EscrowError]] = {LaneClosed.code: LaneClosed}
 
 Verb = Callable[..., object]
 _log = logging.getLogger("escrow.keyholder")
@@ -187,7 +191,8 @@ def _describe(error: EscrowError) -> dict[str, str]:
 
 def _rebuild(described: Mapping[str, str]) -> EscrowError:
     family = _FAMILIES.get(described["family"], Unavailable)
-    error = family(described["reason"], described["remedy"])
+    kind = _TOLD_APART.get(described["code"], family)
+    error = kind(described["reason"], described["remedy"])
     # The code is the keyholder's own; the family's class attribute stays as it is.
     error.__dict__["code"] = described["code"]
     return error
