@@ -56,6 +56,7 @@ from escrow.ledger.proofs import proof_of
 from escrow.parties import records as parties
 from escrow.vault.age import parse_recipient, wrap_file_key
 from escrow.vault.age_keys import FileKey
+from escrow.vault.errors import LaneClosed
 from escrow.vault.keyholder import Keyholder
 from escrow.vault.lanes import lane_statement
 from escrow.vault.sealing import SealedPayload
@@ -222,12 +223,23 @@ class Intake:
         """Seal a deposit for good and return it with its receipt; a second time changes nothing.
 
         Raises:
+            DepositUnfinished: sealed and logged; it is completed without the caller.
+            Whatever :meth:`seal` raises; then it is not sealed.
+        """
+        self.seal(deposit_id, actor)
+        return self.complete(deposit_id)
+
+    def seal(self, deposit_id: DepositId, actor: str) -> None:
+        """Make an open deposit one that counts; from here on it can only be completed.
+
+        Raises:
             DepositUnknown, DepositNotOpen: there is none to seal.
             DepositBusy: an upload is not complete.
             DepositEmpty: nothing new was sent.
             NoAgreementInForce: the last agreement ended meanwhile.
-            DepositUnfinished: sealed and logged; it is completed without the caller.
+            Unavailable: the keyholder could not write the lasting headers now; nothing changed.
         """
+        self._check_lane(deposit_id)
         with self.database.writing() as session:
             row = records.deposit_by_id(session, deposit_id)
             if row is None:
@@ -236,7 +248,6 @@ class Intake:
                 self._seal(session, row, actor)
             elif row.state != "sealed":
                 raise DepositNotOpen(f"The deposit is {row.state}.", "Open a new deposit.")
-        return self.complete(deposit_id)
 
     def complete(self, deposit_id: DepositId) -> SealedDeposit:
         """Have the lasting headers written and the receipt made; repeatable.
@@ -286,6 +297,25 @@ class Intake:
         # A lane that nobody closes ends by itself.
         with contextlib.suppress(Unavailable):
             self.keyholder.close_lane(deposit_id)
+
+    def _check_lane(self, deposit_id: DepositId) -> None:
+        """Refuse to number a deposit whose headers could not be written a moment later.
+
+        Raises:
+            DepositNotOpen: its lane ran out, and with it the keys of its parts.
+            Unavailable: the keyholder does not answer.
+        """
+        with self.database.reading() as session:
+            row = records.deposit_by_id(session, deposit_id)
+        if row is None or row.state != "open":
+            return
+        try:
+            self.keyholder.open_lane(ProductId(row.product_id), deposit_id)
+        except LaneClosed as problem:
+            raise DepositNotOpen(
+                "The time of this draft is over, and nobody can open what was sent to it.",
+                "Begin a new one and send its parts anew; nothing of this one was deposited.",
+            ) from problem
 
     def _in_force(self, session: Session, product_id: ProductId) -> Sequence[AgreementTerms]:
         agreements = self.agreements_in_force(session, product_id)

@@ -186,14 +186,34 @@ def test_a_lane_that_the_keyholder_did_not_sign_is_not_used(world: IntakeWorld) 
 def test_a_sealed_deposit_is_completed_later(world: IntakeWorld) -> None:
     draft = world.draft()
     send(world, draft, "a", b"1")
-    world.keyholder.is_out = True
+    world.keyholder.is_out_for_headers = True
     with pytest.raises(DepositUnfinished, match="Deposit 1 is stored and logged"):
         world.intake.finish(draft, ACTOR)
     assert world.intake.complete_unfinished() == 1
-    world.keyholder.is_out = False
+    world.keyholder.is_out_for_headers = False
     assert world.intake.complete_unfinished() == 0
     assert world.sealed()[0].receipt_json is not None
     assert len(world.jobs.keys) == 1
+
+
+def test_a_draft_stays_open_while_the_keyholder_is_out(world: IntakeWorld) -> None:
+    draft = world.draft()
+    send(world, draft, "a", b"1")
+    world.keyholder.is_out = True
+    with pytest.raises(KeyholderOut):
+        world.intake.finish(draft, ACTOR)
+    assert (world.sealed(), world.jobs.keys) == ([], [])
+    world.keyholder.is_out = False
+    assert world.intake.finish(draft, ACTOR).number == 1
+
+
+def test_a_draft_whose_lane_ran_out_is_not_numbered(world: IntakeWorld) -> None:
+    draft = world.draft()
+    send(world, draft, "a", b"1")
+    world.keyholder.close_lane(draft)
+    with pytest.raises(DepositNotOpen, match="time of this draft is over"):
+        world.intake.finish(draft, ACTOR)
+    assert world.sealed() == []
 
 
 def test_a_keyholder_that_is_out_opens_no_deposit(world: IntakeWorld) -> None:
