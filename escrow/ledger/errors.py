@@ -52,6 +52,18 @@ class EntryMalformed(ProofFails):
     code = "ledger.entry-malformed"
 
 
+class ChainBroken(ProofFails):
+    """Does each entry of a stretch of history follow the one before it? No."""
+
+    code = "ledger.chain-broken"
+
+
+class HeadBehind(ProofFails):
+    """Does a stream reach as far as the keyholder saw it reach? No."""
+
+    code = "ledger.head-behind"
+
+
 class RoleUnknown(ProofFails):
     """Is the entry signed by a key that the trust root names for its role? No."""
 

@@ -47,6 +47,14 @@ def read_stream(
     ]
 
 
+def read_bytes(
+    session: Session, stream: Stream, *, from_sequence: int = 0, limit: int = PAGE_ENTRIES
+) -> list[bytes]:
+    """Return the bytes of up to limit entries of a stream, oldest first, not even parsed."""
+    rows = records.stream_entries(session, stream, from_sequence, limit)
+    return [row.entry for row in rows]
+
+
 def read_newest(session: Session, stream: Stream, limit: int = PAGE_ENTRIES) -> list[RecordedEvent]:
     """Return the newest events of a stream, newest first.
 

@@ -9,6 +9,7 @@ It sees committed rows only as the caller's transaction does; it flushes, the ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from escrow.ground.clock import Clock
@@ -22,6 +23,7 @@ from escrow.ledger.last_checkpoint import LastCheckpoint
 from escrow.ledger.leaves import sign_leaf
 from escrow.ledger.merkle import Frontier, nodes_in, whole_subtrees
 from escrow.ledger.rows import StoredEntry, StoredLeaf, StreamHead
+from escrow.ledger.stream_heads import StreamHeads
 
 # Entries handled at a time: a few megabytes, so memory stays flat after a long stop.
 SEQUENCE_BATCH = 2_000
@@ -36,6 +38,7 @@ class Sequencer:
         clock: source of the time beside the checkpoints.
         last_checkpoint: file on the keyholder's own disk; made when the ledger is empty.
         roles: role name to the key pinned for it in the keyholder's own settings.
+        heads: where the newest entry of each agreement's stream is remembered.
     """
 
     def __init__(
@@ -46,12 +49,14 @@ class Sequencer:
         *,
         last_checkpoint: Path,
         roles: Mapping[str, PublicKey],
+        heads: StreamHeads | None = None,
     ) -> None:
         self._leaf_signer = leaf_signer
         self._log_signer = log_signer
         self._clock = clock
         self._memory = LastCheckpoint(last_checkpoint, log_signer.public)
         self._roles = dict(roles)
+        self._heads = heads
         self._has_looked_far_back = False
 
     def sequence(self, session: Session) -> Checkpoint | None:
@@ -100,8 +105,17 @@ class Sequencer:
         while pending := records.pending_entries(session, floor, SEQUENCE_BATCH):
             _check_pending(session, pending, self._roles)
             self._add_leaves(session, frontier, pending)
+            self._remember_heads(session, pending)
             floor = pending[-1].number
         self._has_looked_far_back = True
+
+    def _remember_heads(self, session: Session, pending: Sequence[StoredEntry]) -> None:
+        heads = self._heads
+        if heads is None:
+            return
+        newest = {row.stream: row.as_head for row in pending if row.stream_kind == "agreement"}
+        for stream, head in newest.items():
+            records.when_committed(session, partial(heads.remember, stream, head))
 
     def _checked_head(self, session: Session) -> Checkpoint | None:
         head = self._newest(session)
