@@ -25,7 +25,18 @@ from escrow.ground.signatures import BadPublicKey, PublicKey, Signer
 
 ACT_TYPE = "application/vnd.escrow.act+json"
 
-ActName = Literal["accept-agreement", "prove-recipient", "open-canary"]
+ActName = Literal[
+    "accept-agreement",
+    "prove-recipient",
+    "open-canary",
+    "file-release-request",
+    "acknowledge-service",
+    "state-service",
+    "consent-to-release",
+    "file-contrary-instructions",
+    "withdraw-release-request",
+    "confirm-release",
+]
 ACT_NAMES: frozenset[str] = frozenset(get_args(ActName))
 
 ACT_VERSION = 1

@@ -24,6 +24,7 @@ from escrow.evidence.errors import (
 from escrow.evidence.statements import (
     PAYLOAD_TYPE,
     RECEIPT_TYPE,
+    RELEASE_TYPE,
     REPORT_TYPE,
     STATEMENT_FIELD,
     Statement,
@@ -45,6 +46,7 @@ class DocumentKind:
 KINDS: Mapping[str, DocumentKind] = {
     RECEIPT_TYPE: DocumentKind("deposit receipt", "portal"),
     REPORT_TYPE: DocumentKind("verification report", "worker"),
+    RELEASE_TYPE: DocumentKind("release certificate", "keyholder"),
 }
 
 
@@ -95,6 +97,10 @@ class CheckedDocument:
             "verdict": self.predicate.get("verdict"),
             "level_reached": self.predicate.get("levelReached"),
             "smallest_k": self.predicate.get("smallestK"),
+            "agreement": _section(self.predicate, "agreement").get("id"),
+            "request": _section(self.predicate, "request").get("id"),
+            "condition": _section(self.predicate, "request").get("condition"),
+            "released_to": _section(self.predicate, "beneficiary").get("organisation"),
             "subjects": [f"{name} sha256:{one}" for name, one in self.statement.subjects],
             "statement_sha256": self.statement.sha256,
             "signed_by": f"{self.kind.role} key {self.key_id[:16]}",

@@ -21,6 +21,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 RECEIPT_TYPE = "urn:escrow:deposit-receipt:v1"
 REPORT_TYPE = "urn:escrow:verification-report:v1"
+RELEASE_TYPE = "urn:escrow:release-certificate:v1"
 
 # Field of a ledger event that issues a statement: SHA-256 of the statement's bytes. Any other
 # event that speaks of a statement (withdraws it, say) names it under another field.

@@ -20,6 +20,7 @@ PartId = NewType("PartId", str)
 UploadId = NewType("UploadId", str)
 DocumentId = NewType("DocumentId", str)
 ExaminationId = NewType("ExaminationId", str)
+RequestId = NewType("RequestId", str)
 
 # 48 bits of milliseconds and 80 random bits, as in ULID: ids sort by time of birth and cannot
 # be guessed from one another.

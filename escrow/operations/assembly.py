@@ -27,6 +27,7 @@ from escrow.operations.keyholder.client import SocketKeyholder
 from escrow.portal.rooms import Rooms
 from escrow.register.inforce import agreements_in_force
 from escrow.register.reading import parties_covering
+from escrow.releases.driving import Driver
 from escrow.vault.blobs import FileBlobStore
 from escrow.verification.examine import Examiner, Tools
 from escrow.verification.sandbox_runner import SandboxRunner
@@ -142,6 +143,7 @@ def _rooms(
         desk=UploadDesk(database, intake, blobs, scratch.uploads, clock),
         gate=DepositGate(database, settings.env, clock, parties_covering),
         reception=_reception(settings, intake, blobs, scratch),
+        driver=Driver(database, keyholder, scribe, clock),
         trust_root=root,
         log_scratch=scratch.logs,
         public_url=settings.public_url.rstrip("/"),

@@ -26,6 +26,9 @@ from pathlib import Path
 
 from escrow.ground.errors import Unavailable
 
+# The name that stands in the trust root and on statements; an agency's own name is a later setting.
+SERVICE_NAME = "escrow"
+
 
 class NoOwnUser(Unavailable):
     """The system users that separate the processes cannot be made."""

@@ -21,15 +21,12 @@ from escrow.ground.settings import Settings
 from escrow.ground.signatures import PublicKey, SigningKey
 from escrow.ledger.appending import Scribe
 from escrow.ledger.fsck import check_ledger
-from escrow.operations.home import Home, ProcessUser, lay_out, own_user
+from escrow.operations.home import SERVICE_NAME, Home, ProcessUser, lay_out, own_user
 from escrow.operations.keyholder.client import SocketKeyholder
 from escrow.operations.keyholder.disk import Pinned
 from escrow.operations.tables import upgrade
 from escrow.parties import bootstrap
 from escrow.vault import age
-
-# The name that stands in the trust root; an agency's own name is a later setting.
-SERVICE_NAME = "escrow"
 
 PORTAL: Final = "portal"
 WORKER: Final = "worker"

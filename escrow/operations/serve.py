@@ -97,6 +97,8 @@ def _keep_up(service: Service) -> None:
         try:
             rooms.desk.expire()
             rooms.intake.complete_unfinished()
+            for problem in rooms.driver.push_all_on():
+                _log.error("a release request does not move on: %s", problem)
             with rooms.database.writing() as session:
                 forget_expired(session, rooms.clock.now())
         except Exception:

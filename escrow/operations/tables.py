@@ -16,12 +16,13 @@ from escrow.ground.database import Database, metadata
 from escrow.ledger import records as _ledger
 from escrow.parties import records as _parties
 from escrow.register import records as _register
+from escrow.releases import records as _releases
 from escrow.vault import records as _vault
 from escrow.verification import records as _verification
 
 __all__ = ["metadata", "owns", "upgrade"]
 
-ROOMS = (_deposits, _engine, _ledger, _parties, _register, _vault, _verification)
+ROOMS = (_deposits, _engine, _ledger, _parties, _register, _releases, _vault, _verification)
 
 
 def owns(item: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:

@@ -51,6 +51,10 @@ class Verb(StrEnum):
     READ_LOG = "read-log"
     READ_DOCUMENT = "read-document"
     READ_LEDGER = "read-ledger"
+    ACT_ON_REQUEST = "act-on-request"
+    READ_REQUEST = "read-request"
+    CONFIRM_RELEASE = "confirm-release"
+    FETCH_RELEASE = "fetch-release"
 
 
 class Relation(StrEnum):
@@ -89,6 +93,12 @@ _TABLE: Mapping[Verb, tuple[frozenset[Relation], ...]] = {
     Verb.READ_REPORT: (_NOBODY, _VENDOR, _PARTY, _PARTY, _AUDITS),
     Verb.READ_LOG: (_NOBODY, _VENDOR, _NOBODY, _NOBODY, _NOBODY),
     Verb.READ_DOCUMENT: (_NOBODY, _VENDOR, _PARTY, _PARTY, _AUDITS),
+    # No verb performs an act: it lets a signed envelope be handed in.
+    Verb.ACT_ON_REQUEST: (_NOBODY, _PARTY, _PARTY, _PARTY, _NOBODY),
+    Verb.READ_REQUEST: (_ANY, _PARTY, _PARTY, _PARTY, _AUDITS),
+    Verb.CONFIRM_RELEASE: (_NOBODY, _NOBODY, _NOBODY, _PARTY, _NOBODY),
+    # Which beneficiary's release it is, is asked besides.
+    Verb.FETCH_RELEASE: (_NOBODY, _NOBODY, _PARTY, _NOBODY, _NOBODY),
     Verb.READ_LEDGER: (_ANY, _VENDOR | _PARTY | _SAME, _PARTY | _SAME, _PARTY, _AUDITS),
 }
 

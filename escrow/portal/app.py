@@ -17,6 +17,7 @@ from escrow.portal.routes import (
     deposits,
     parties,
     products,
+    releases,
     reports,
     status,
 )
@@ -43,7 +44,7 @@ def make_app(rooms: Rooms) -> ASGIApp:
     api.state.rooms = rooms
     problems.install(api)
     routes = APIRouter(prefix=API)
-    for module in (parties, products, agreements, ceremonies, deposits, reports, status):
+    for module in (parties, products, agreements, ceremonies, deposits, releases, reports, status):
         _summarise(module.router)
         routes.include_router(module.router)
     api.include_router(routes)

@@ -14,6 +14,7 @@ from escrow.ground.clock import Clock
 from escrow.ground.database import Database
 from escrow.ground.settings import Environment
 from escrow.ledger.appending import Scribe
+from escrow.releases.driving import Driver
 from escrow.vault.blobs import BlobStore
 from escrow.vault.keyholder import Keyholder
 
@@ -37,6 +38,7 @@ class Rooms:
     desk: UploadDesk
     gate: DepositGate
     reception: PushReception
+    driver: Driver
     trust_root: TrustRoot
     log_scratch: Path
     public_url: str

@@ -6,8 +6,6 @@ agreement is looked at anew, and comes into force the moment that nothing is mis
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from escrow.evidence.acts import parse_act
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import Clock
@@ -57,7 +55,10 @@ def take_act(
         case "open-canary":
             record_canary_opening(session, taken, scribe)
         case _:
-            assert_never(taken.act.name)
+            raise ActForOther(
+                f"{taken.act.name!r} is no act on an agreement itself.",
+                "Send it to the release request that it names.",
+            )
     return settle(session, agreement_id, scribe, clock=clock)
 
 

@@ -10,6 +10,7 @@ from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex
 from escrow.ground.identifiers import AgreementId, ProductId
 from escrow.register import records
+from escrow.register.errors import AgreementUnknown
 from escrow.register.reading import terms_of_row
 
 
@@ -41,6 +42,19 @@ def agreements_in_force(session: Session, product_id: ProductId) -> list[Agreeme
     """
     rows = records.versions_in_force_covering(session, product_id)
     return [_governing(session, row) for row in rows]
+
+
+def version_in_force(session: Session, agreement_id: AgreementId) -> tuple[Agreement, int]:
+    """Return the terms that govern an agreement now, and their version.
+
+    Raises:
+        AgreementUnknown: there is none, or nothing of it is in force yet.
+        AgreementTextTampered: the stored text lost its digest.
+    """
+    row = records.version_in_force(session, agreement_id)
+    if row is None:
+        raise AgreementUnknown
+    return terms_of_row(row), row.version
 
 
 def _governing(session: Session, row: records.VersionRow) -> AgreementInForce:

@@ -18,6 +18,7 @@ from escrow.ledger.events import ROLES, NewEvent, Role, Stream
 from escrow.ledger.fsck import LedgerSummary, check_ledger
 from escrow.ledger.proofs import LedgerProof, proof_of
 from escrow.ledger.sequencing import Sequencer
+from escrow.ledger.stream_heads import StreamHeads
 from escrow.ledger.verifying import TrustedLogKeys
 
 STREAM = Stream("agreement", "agr_1")
@@ -64,6 +65,7 @@ class LedgerWorld:
             leaf=self.key("leaf").public,
             roles={role: self.key(role).public for role in sorted(ROLES)},
         )
+        self.heads = StreamHeads(folder / "heads")
         self.sequencer = self.new_sequencer()
 
     @property
@@ -88,6 +90,7 @@ class LedgerWorld:
             self.clock,
             last_checkpoint=self.last_checkpoint,
             roles=self.keys.roles,
+            heads=self.heads,
         )
 
     def append(

@@ -33,12 +33,14 @@ from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.documents import Documents
 from escrow.operations.keyholder.grounds import Grounds
 from escrow.operations.keyholder.lanes import Lanes
+from escrow.operations.keyholder.releases import Releases
 from escrow.parties import bootstrap
 from escrow.parties.permissions import Role, verbs_of
 from escrow.portal.app import make_app
 from escrow.portal.rooms import Rooms
 from escrow.register.inforce import agreements_in_force
 from escrow.register.reading import parties_covering
+from escrow.releases.driving import Driver
 from escrow.testing.agreements import AgreementCast
 from escrow.testing.intake import ListedJobs
 from escrow.testing.ledgers import LedgerWorld
@@ -71,6 +73,10 @@ class KeyholderHere:
         self.seal_lasting_headers = self._lanes.seal_lasting_headers
         self.close_lane = self._lanes.close_lane
         self.hold_ceremony = Ceremonies(grounds).hold_ceremony
+        releases = Releases(grounds)
+        self.open_confirmation = releases.open_confirmation
+        self.check_release_share = releases.check_release_share
+        self.execute_release = releases.execute_release
 
     def open_lane(self, product_id: ProductId, deposit_id: DepositId) -> LaneAnnouncement:
         """Return the deposit's lane, checked as from another process."""
@@ -350,6 +356,8 @@ class PortalWorld:
             trusted=self.ledger.keys,
             worker_recipient=str(self.worker.recipient),
             clock=self.clock,
+            heads=self.ledger.heads,
+            stamp=self._stamp,
         )
 
     @property
@@ -389,6 +397,7 @@ class PortalWorld:
                 GitConfinement.detect(None, pushes, None),
                 lambda address, number: f"{PUBLIC_URL}/{address}/deposits/{number}",
             ),
+            driver=Driver(self.database, self.keyholder, scribe, self.clock),
             trust_root=self.ledger.trust_root,
             log_scratch=self.scratch / "logs",
             public_url=PUBLIC_URL,

@@ -188,6 +188,12 @@ class BadShares(InvalidInput):
     code = "vault.bad-shares"
 
 
+class ShareOfAnother(InvalidInput):
+    """A share was not dealt to whoever gives it, or not for this."""
+
+    code = "vault.share-of-another"
+
+
 class BadShareFile(InvalidInput):
     """A share file opens but does not hold what a share file holds."""
 

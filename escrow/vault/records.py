@@ -14,7 +14,14 @@ import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from escrow.ground.database import UtcDateTime
-from escrow.ground.identifiers import AgreementId, DepositId, DocumentId, PartId, ProductId
+from escrow.ground.identifiers import (
+    AgreementId,
+    DepositId,
+    DocumentId,
+    PartId,
+    ProductId,
+    RequestId,
+)
 
 
 class LaneRow(SQLModel, table=True):
@@ -73,6 +80,8 @@ class SealingEpochRow(SQLModel, table=True):
     dealt_at: datetime = Field(sa_type=UtcDateTime)
     # Only then does the key set-up count.
     canary_opened_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # The secret was combined for a release: the epoch seals nothing once a newer one counts.
+    burnt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class ShareDealRow(SQLModel, table=True):
@@ -109,6 +118,53 @@ class CanaryShareRow(SQLModel, table=True):
     recipient: str = Field(max_length=2100)
     file: bytes
     sent_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ReleaseRoundRow(SQLModel, table=True):
+    """One confirmation round of a release request: its one-time key and what it offers."""
+
+    __tablename__ = "release_round"
+
+    request_id: str = Field(primary_key=True, max_length=40)
+    round: int = Field(primary_key=True)
+    agreement_id: str = Field(index=True, max_length=40)
+    epoch: int
+    recipient: str = Field(max_length=2100)
+    key_id: str = Field(max_length=128)
+    # Wrapped until the round is over, empty afterwards.
+    sealed_identity: bytes | None = None
+    offer: bytes
+    offer_sha256: str = Field(max_length=64)
+    entry_sha256: str = Field(max_length=64)
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ReleaseShareRow(SQLModel, table=True):
+    """An agent's share on its way to the keyholder, sealed to the round's one-time key."""
+
+    __tablename__ = "release_share"
+
+    request_id: str = Field(primary_key=True, max_length=40)
+    round: int = Field(primary_key=True)
+    signing_key: str = Field(primary_key=True, max_length=60)
+    epoch: int = Field(primary_key=True)
+    index: int
+    file: bytes
+    file_sha256: str = Field(max_length=64)
+    sent_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ReleasedHeaderRow(SQLModel, table=True):
+    """A header to the recipient of a release; together with the payload it is an age file."""
+
+    __tablename__ = "released_header"
+
+    request_id: str = Field(primary_key=True, max_length=40)
+    # A part, or a derived document.
+    thing_id: str = Field(primary_key=True, max_length=40)
+    deposit_id: str = Field(index=True, max_length=40)
+    payload_sha256: str = Field(max_length=64)
+    header: bytes
 
 
 class DocumentsKeyRow(SQLModel, table=True):
@@ -246,6 +302,37 @@ def counting_epoch(session: Session, agreement_id: AgreementId) -> SealingEpochR
     return session.exec(query).first()
 
 
+def epoch_of(session: Session, agreement_id: AgreementId, epoch: int) -> SealingEpochRow | None:
+    """Return one sealing epoch."""
+    return session.get(SealingEpochRow, (agreement_id, epoch))
+
+
+def epochs_to_seal_to(session: Session, agreement_id: AgreementId) -> Sequence[SealingEpochRow]:
+    """Return the epoch that counts and those dealt after it, which wait for their canary.
+
+    None where none counts yet.
+    """
+    counting = counting_epoch(session, agreement_id)
+    if counting is None:
+        return ()
+    query = (
+        select(SealingEpochRow)
+        .where(
+            col(SealingEpochRow.agreement_id) == agreement_id,
+            col(SealingEpochRow.epoch) >= counting.epoch,
+        )
+        .order_by(col(SealingEpochRow.epoch))
+    )
+    return session.exec(query).all()
+
+
+def mark_burnt(session: Session, epoch: SealingEpochRow, now: datetime) -> None:
+    """Note that the secret of an epoch was combined."""
+    epoch.burnt_at = epoch.burnt_at or now
+    session.add(epoch)
+    session.flush()
+
+
 def shares_of(session: Session, agreement_id: AgreementId, epoch: int) -> Sequence[ShareDealRow]:
     """Return the sealed share files of an epoch by their index."""
     query = (
@@ -286,6 +373,79 @@ def mark_canary_opened(session: Session, epoch: SealingEpochRow, now: datetime) 
     epoch.canary_opened_at = now
     session.add(epoch)
     session.flush()
+
+
+# --- releases ---------------------------------------------------------------------------------
+
+
+def headers_of_agreement(session: Session, agreement_id: AgreementId) -> Sequence[HeaderRecordRow]:
+    """Return every header record under an agreement, by deposit, part, lock and epoch."""
+    query = (
+        select(HeaderRecordRow)
+        .where(col(HeaderRecordRow.agreement_id) == agreement_id)
+        .order_by(
+            col(HeaderRecordRow.deposit_id),
+            col(HeaderRecordRow.part_id),
+            col(HeaderRecordRow.lock),
+            col(HeaderRecordRow.epoch),
+        )
+    )
+    return session.exec(query).all()
+
+
+def newest_round(session: Session, request_id: RequestId) -> ReleaseRoundRow | None:
+    """Return the confirmation round of a request that was opened last."""
+    query = (
+        select(ReleaseRoundRow)
+        .where(col(ReleaseRoundRow.request_id) == request_id)
+        .order_by(col(ReleaseRoundRow.round).desc())
+    )
+    return session.exec(query).first()
+
+
+def end_round(session: Session, row: ReleaseRoundRow) -> None:
+    """Empty the secret of a round's one-time key."""
+    row.sealed_identity = None
+    session.add(row)
+    session.flush()
+
+
+def release_shares_of(
+    session: Session, request_id: RequestId, round_: int
+) -> Sequence[ReleaseShareRow]:
+    """Return the shares that were sent in a round."""
+    query = (
+        select(ReleaseShareRow)
+        .where(
+            col(ReleaseShareRow.request_id) == request_id,
+            col(ReleaseShareRow.round) == round_,
+        )
+        .order_by(col(ReleaseShareRow.signing_key), col(ReleaseShareRow.epoch))
+    )
+    return session.exec(query).all()
+
+
+def keep_release_share(session: Session, share: ReleaseShareRow) -> None:
+    """Keep a sent share; the same agent's later one replaces it."""
+    session.merge(share)
+    session.flush()
+
+
+def released_headers_of(session: Session, request_id: RequestId) -> Sequence[ReleasedHeaderRow]:
+    """Return the headers that a release wrote."""
+    query = (
+        select(ReleasedHeaderRow)
+        .where(col(ReleasedHeaderRow.request_id) == request_id)
+        .order_by(col(ReleasedHeaderRow.thing_id))
+    )
+    return session.exec(query).all()
+
+
+def released_header(
+    session: Session, request_id: RequestId, thing_id: str
+) -> ReleasedHeaderRow | None:
+    """Return the header of one thing that a release handed over."""
+    return session.get(ReleasedHeaderRow, (request_id, thing_id))
 
 
 # --- documents --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from escrow.ground.database import Session
 from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.events import NewEvent, Stream
@@ -40,23 +41,30 @@ class Ceremonies:
             setup = key_setup_of(session, identifier)
             if setup is not None and not setup.opened_by and is_dealt_for(setup, terms):
                 return
-            holders = [
-                ShareHolder(agent.signing_key, agent.share_recipient) for agent in terms.agents
-            ]
-            epoch = hold_ceremony(
-                session, identifier, version, terms.sealing.k, holders, on.clock.now()
-            )
-            shares = records.shares_of(session, identifier, epoch.epoch)
-            data = {
-                "version": version,
-                "epoch": epoch.epoch,
-                "k": epoch.k,
-                "n": epoch.n,
-                "recipient_sha256": sha256_hex(epoch.recipient.encode()),
-                "share_files_sha256": [sha256_hex(share.share_file) for share in shares],
-                "liveness_keys": [share.liveness_key for share in shares],
-                "canary_sha256": epoch.canary_sha256,
-            }
-            event = NewEvent(stream, DEALT, KEYHOLDER, data)
-            on.scribe.append(session, event)
+            self.deal(session, identifier, version)
         on.sequence()
+
+    def deal(
+        self, session: Session, agreement_id: AgreementId, version: int
+    ) -> records.SealingEpochRow:
+        """Deal a new epoch to the agents of a version, and log it; the caller has proven both."""
+        on = self._on
+        terms, _ = read_version(session, agreement_id, version)
+        holders = [ShareHolder(agent.signing_key, agent.share_recipient) for agent in terms.agents]
+        epoch = hold_ceremony(
+            session, agreement_id, version, terms.sealing.k, holders, on.clock.now()
+        )
+        shares = records.shares_of(session, agreement_id, epoch.epoch)
+        data = {
+            "version": version,
+            "epoch": epoch.epoch,
+            "k": epoch.k,
+            "n": epoch.n,
+            "recipient_sha256": sha256_hex(epoch.recipient.encode()),
+            "share_files_sha256": [sha256_hex(share.share_file) for share in shares],
+            "liveness_keys": [share.liveness_key for share in shares],
+            "canary_sha256": epoch.canary_sha256,
+        }
+        event = NewEvent(Stream("agreement", agreement_id), DEALT, KEYHOLDER, data)
+        on.scribe.append(session, event)
+        return epoch

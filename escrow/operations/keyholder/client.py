@@ -7,7 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from escrow.ground.identifiers import AgreementId, DepositId, DocumentId, ProductId
+from escrow.ground.identifiers import (
+    AgreementId,
+    DepositId,
+    DocumentId,
+    ProductId,
+    RequestId,
+)
 from escrow.ground.signatures import PublicKey
 from escrow.operations.keyholder.wire import KeyholderOut, call
 from escrow.vault.lanes import LaneAnnouncement, verify_lane
@@ -84,6 +90,19 @@ class SocketKeyholder:
     def hold_ceremony(self, agreement_id: AgreementId) -> None:
         """Have a fresh sealing key dealt to the agreement's agents."""
         call(self._socket, "hold-ceremony", {"agreement_id": agreement_id})
+
+    def open_confirmation(self, request_id: RequestId) -> None:
+        """Have a round of confirmation opened for an approved request; safe to repeat."""
+        call(self._socket, "open-confirmation", {"request_id": request_id})
+
+    def check_release_share(self, request_id: RequestId, file_sha256: str) -> None:
+        """Have a share compared with the one that was dealt."""
+        arguments = {"request_id": request_id, "file_sha256": file_sha256}
+        call(self._socket, "check-release-share", arguments)
+
+    def execute_release(self, request_id: RequestId) -> None:
+        """Have a release decided and carried out; safe to repeat."""
+        call(self._socket, "execute-release", {"request_id": request_id})
 
     def _ask(self, verb: str, **arguments: str) -> dict[str, str]:
         answer = call(self._socket, verb, arguments)

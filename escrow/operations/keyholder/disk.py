@@ -72,6 +72,11 @@ class OwnDisk:
         return self._folder / "last-checkpoint"
 
     @property
+    def heads(self) -> Path:
+        """Where the newest entry of each agreement's stream is remembered."""
+        return self._folder / "heads"
+
+    @property
     def key_manager(self) -> Path:
         """The file key manager's folder."""
         return self._folder / "key-manager"

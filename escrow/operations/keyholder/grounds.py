@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from escrow.evidence.statements import Stamp
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
 from escrow.ground.errors import NotFound, Tampered
@@ -14,6 +15,7 @@ from escrow.ledger.events import Event, Stream
 from escrow.ledger.proofs import TrustedLogKeys, proof_of, verify_proof
 from escrow.ledger.reading import PAGE_ENTRIES, RecordedEvent, read_newest, read_stream
 from escrow.ledger.sequencing import Sequencer
+from escrow.ledger.stream_heads import StreamHeads
 from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
 from escrow.vault.keys import KeyManager
 
@@ -42,6 +44,8 @@ class Grounds:
     trusted: TrustedLogKeys
     worker_recipient: str
     clock: Clock
+    heads: StreamHeads
+    stamp: Stamp
 
     def sequence(self) -> None:
         """Take every waiting entry into the tree and sign a checkpoint."""
@@ -107,15 +111,35 @@ def _newest_first(session: Session, stream: Stream) -> Iterator[RecordedEvent]:
 
 
 def grounds_of(
-    database: Database, disk: OwnDisk, pinned: Pinned, keys: KeyManager, clock: Clock
+    database: Database,
+    disk: OwnDisk,
+    pinned: Pinned,
+    keys: KeyManager,
+    clock: Clock,
+    stamp: Stamp,
 ) -> Grounds:
     """Return the keyholder's possessions, its own role added to those it believes."""
     roles = {**pinned.roles, KEYHOLDER: disk.role_key.public}
     trusted = TrustedLogKeys(disk.log_key.public, disk.leaf_key.public, roles)
+    heads = StreamHeads(disk.heads)
     sequencer = Sequencer(
-        disk.leaf_key, disk.log_key, clock, last_checkpoint=disk.last_checkpoint, roles=roles
+        disk.leaf_key,
+        disk.log_key,
+        clock,
+        last_checkpoint=disk.last_checkpoint,
+        roles=roles,
+        heads=heads,
     )
     scribe = Scribe(KEYHOLDER, disk.role_key, clock)
     return Grounds(
-        database, keys, disk.role_key, scribe, sequencer, trusted, pinned.worker_recipient, clock
+        database=database,
+        keys=keys,
+        role_key=disk.role_key,
+        scribe=scribe,
+        sequencer=sequencer,
+        trusted=trusted,
+        worker_recipient=pinned.worker_recipient,
+        clock=clock,
+        heads=heads,
+        stamp=stamp,
     )

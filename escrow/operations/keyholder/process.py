@@ -15,17 +15,20 @@ import threading
 import warnings
 from pathlib import Path
 
+from escrow import __version__
+from escrow.evidence.statements import Stamp
 from escrow.ground.clock import SystemClock
 from escrow.ground.database import Database
 from escrow.ground.digests import canonical_json
 from escrow.ground.identifiers import AgreementId
 from escrow.ground.settings import Settings
-from escrow.operations.home import Home, drop_privileges, own_user
+from escrow.operations.home import SERVICE_NAME, Home, drop_privileges, own_user
 from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.disk import OwnDisk, Pinned
 from escrow.operations.keyholder.documents import Documents
 from escrow.operations.keyholder.grounds import Grounds, grounds_of
 from escrow.operations.keyholder.lanes import Lanes
+from escrow.operations.keyholder.releases import Releases
 from escrow.operations.keyholder.wire import KeyholderServer, Verb
 from escrow.vault import age
 from escrow.vault.ceremony import deal
@@ -53,7 +56,9 @@ def run_keyholder(settings: Settings) -> None:
         _log.warning("the keyholder shares the service's user: start as root to separate them")
     database = Database(settings.database_url)
     disk = OwnDisk(home.keyholder)
-    grounds = grounds_of(database, disk, pinned, key_manager_of(settings, disk), SystemClock())
+    stamp = Stamp(SERVICE_NAME, settings.env, __version__)
+    keys = key_manager_of(settings, disk)
+    grounds = grounds_of(database, disk, pinned, keys, SystemClock(), stamp)
     lanes = Lanes(grounds)
     _publish(home.keyholder_public, disk)
     verbs = verbs_of(grounds, lanes)
@@ -70,7 +75,7 @@ def run_keyholder(settings: Settings) -> None:
 
 def verbs_of(grounds: Grounds, lanes: Lanes) -> dict[str, Verb]:
     """Return what can be asked of the keyholder: names, and nothing that opens without a log."""
-    documents = Documents(grounds)
+    documents, releases = Documents(grounds), Releases(grounds)
     return {
         "ping": lambda: "here",
         "open-lane": lanes.open_lane,
@@ -81,6 +86,9 @@ def verbs_of(grounds: Grounds, lanes: Lanes) -> dict[str, Verb]:
         "documents-recipient": documents.documents_recipient,
         "open-document": documents.open_document,
         "hold-ceremony": Ceremonies(grounds).hold_ceremony,
+        "open-confirmation": releases.open_confirmation,
+        "check-release-share": releases.check_release_share,
+        "execute-release": releases.execute_release,
     }
 
 

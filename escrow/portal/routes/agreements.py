@@ -73,15 +73,7 @@ async def file(request: Request, change: Changing, amends: str | None = None) ->
 def list_all(rooms: RoomsNeeded, asker: Asker) -> dict[str, object]:
     """List the agreements that the asker is a party of."""
     with rooms.database.reading() as session:
-        if asker.role is Role.OPERATOR:
-            views = list_agreements(session)
-        elif asker.role is Role.AGENT:
-            views = list_agreements(session, member_id=asker.member_id)
-        elif asker.role is Role.AUDITOR:
-            named = asker.agreement_ids or frozenset()
-            views = [one for one in list_agreements(session) if one.agreement_id in named]
-        else:
-            views = list_agreements(session, organisation_id=asker.organisation_id)
+        views = list_visible(session, asker)
     return {"items": [_described(view) for view in views], "next": None}
 
 
@@ -124,6 +116,18 @@ def act(
         return _described(take_act(session, found, signed, rooms.scribe, clock=rooms.clock))
 
     return change.perform(work)
+
+
+def list_visible(session: Session, asker: Principal) -> list[AgreementView]:
+    """Return the agreements that an asker is a party of, or may look at."""
+    if asker.role is Role.OPERATOR:
+        return list_agreements(session)
+    if asker.role is Role.AGENT:
+        return list_agreements(session, member_id=asker.member_id)
+    if asker.role is Role.AUDITOR:
+        named = asker.agreement_ids or frozenset()
+        return [one for one in list_agreements(session) if one.agreement_id in named]
+    return list_agreements(session, organisation_id=asker.organisation_id)
 
 
 def _file(change: Changing, text: str, amends: str | None) -> Response:

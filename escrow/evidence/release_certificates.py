@@ -1,0 +1,99 @@
+"""The certificate of a release: what was handed over, to which key, on whose confirmations.
+
+Guarantees: the same facts give the same bytes, so a certificate can be made again after a crash.
+It names deposits and payloads by ids and digests; it says nothing on whether the condition really
+occurred, which people decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from escrow.evidence.statements import RELEASE_TYPE, Stamp, statement
+from escrow.ground.clock import rfc3339
+
+CERTIFICATE_VERSION = 1
+
+# Until a timestamp authority and witnesses are built; printed so that nobody takes it for more.
+CLOCKS = "wall clock of the keyholder, and the ledger's own non-decreasing time"
+
+
+@dataclass(frozen=True)
+class ReleaseFacts:
+    """One release, as its proven events have it.
+
+    Args:
+        request_act_sha256: the request as the beneficiary signed it.
+        approved_by: consent or silence.
+        recipient: the age key to which everything was sealed.
+        confirmations: digest of each agent's act, in the order in which they came.
+        offer_sha256: digest of the offer that the agents signed.
+        deposits: id and number of each deposit that was handed over.
+        payloads: part id → SHA-256 of its sealed payload.
+        not_opened: ids of parts that this sealing key does not open.
+        intended_at: when the keyholder wrote its intent.
+    """
+
+    agreement_id: str
+    version: int
+    text_sha256: str
+    request_id: str
+    request_act_sha256: str
+    condition: str
+    bundle: tuple[str, ...]
+    approved_by: str
+    approved_at: datetime
+    beneficiary: str
+    recipient: str
+    k: int
+    n: int
+    epoch: int
+    confirmations: tuple[str, ...]
+    offer_sha256: str
+    deposits: tuple[tuple[str, int], ...]
+    payloads: Mapping[str, str]
+    not_opened: tuple[str, ...]
+    last_verified: str | None
+    last_before_filing: str | None
+    intended_at: datetime
+
+
+def release_statement(stamp: Stamp, facts: ReleaseFacts) -> bytes:
+    """Return the bytes of a certificate, ready to be logged (by digest) and signed."""
+    subjects = [("release-request", facts.request_act_sha256), ("offer", facts.offer_sha256)]
+    subjects += [(f"payload/{part}", digest) for part, digest in sorted(facts.payloads.items())]
+    return statement(subjects, RELEASE_TYPE, _predicate(stamp, facts))
+
+
+def _predicate(stamp: Stamp, facts: ReleaseFacts) -> dict[str, object]:
+    return {
+        "v": CERTIFICATE_VERSION,
+        "service": stamp.to_json(),
+        "agreement": {
+            "id": facts.agreement_id,
+            "version": facts.version,
+            "textSha256": facts.text_sha256,
+        },
+        "request": {
+            "id": facts.request_id,
+            "actSha256": facts.request_act_sha256,
+            "condition": facts.condition,
+            "bundle": list(facts.bundle),
+        },
+        "approval": {"by": facts.approved_by, "at": rfc3339(facts.approved_at), "clocks": CLOCKS},
+        "beneficiary": {"organisation": facts.beneficiary, "recipient": facts.recipient},
+        "confirmations": {
+            "k": facts.k,
+            "n": facts.n,
+            "epoch": facts.epoch,
+            "acts": list(facts.confirmations),
+        },
+        "offerSha256": facts.offer_sha256,
+        "deposits": [{"id": one, "number": number} for one, number in facts.deposits],
+        "notOpened": list(facts.not_opened),
+        "lastVerified": facts.last_verified,
+        "lastBeforeFiling": facts.last_before_filing,
+        "intendedAt": rfc3339(facts.intended_at),
+    }

@@ -1,0 +1,340 @@
+"""Releases: what the keyholder does for an approved request, from the ledger alone.
+
+It is told a request's id and nothing else. Terms, acts, deposits, commitments and shares are read
+as rows and believed only where the proven chain of the agreement or of the product bears them out;
+its own disk says how far the agreement's chain reached. Every call can be repeated: what was
+logged is not done again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from agreements.requests import EVENT, State, Step
+from escrow.evidence.bundles import sign_statement
+from escrow.evidence.release_certificates import ReleaseFacts, release_statement
+from escrow.evidence.statements import STATEMENT_FIELD
+from escrow.ground.database import Session
+from escrow.ground.digests import sha256_hex
+from escrow.ground.identifiers import RequestId
+from escrow.ledger.events import NewEvent
+from escrow.operations.keyholder.ceremonies import Ceremonies
+from escrow.operations.keyholder.disk import KEYHOLDER
+from escrow.operations.keyholder.evidence_of_release import Evidence, gather
+from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
+from escrow.operations.keyholder.offering import draw_offer
+from escrow.operations.keyholder.rewrapping import Rewrapping
+from escrow.releases import records as releases
+from escrow.releases.decision import Decision, approval_of, decide
+from escrow.releases.history import Mark
+from escrow.releases.offers import Offer, parse_offer
+from escrow.vault import records
+from escrow.vault.age import HybridIdentity, new_hybrid_identity, parse_identity
+from escrow.vault.release_shares import (
+    ReleaseShare,
+    check_release_share,
+    combine_release_shares,
+    open_release_share,
+)
+
+BURNT = "vault:epoch:burnt"
+
+# Between the intent and its execution lie milliseconds; after a crash the permit is made anew.
+PERMIT_LIFETIME = timedelta(minutes=5)
+
+_AAD_LABEL = b"escrow-release-round/1\0"
+
+
+class Releases:
+    """The keyholder's dealings with release requests."""
+
+    def __init__(self, grounds: Grounds) -> None:
+        self._on = grounds
+
+    def open_confirmation(self, request_id: str) -> None:
+        """Open a round: a fresh one-time key and the offer, logged before anybody confirms.
+
+        Raises:
+            NotApproved, ObjectionStands, AgreementChanged, StepNotPossible: not now.
+            HeadBehind, ChainBroken, NotInLedger, OfferBroken: ledger and database disagree.
+        """
+        on = self._on
+        on.sequence()
+        with on.database.writing() as session:
+            evidence = gather(on, session, RequestId(request_id))
+            history = evidence.history
+            approval = approval_of(history, evidence.terms, on.clock.now())
+            if history.openings and history.openings[-1].place > approval.place:
+                return
+            offer = draw_offer(on, session, evidence)
+            self._log_opening(session, evidence, offer)
+        on.sequence()
+
+    def check_release_share(self, request_id: str, file_sha256: str) -> None:
+        """Return when a share that was sent in the newest round is the one that was dealt.
+
+        Raises:
+            NoSuchThing: no such share, or no round is open.
+            ShareOfAnother, BadShareFile, NoIdentityMatches: it is another one.
+        """
+        with self._on.database.reading() as session:
+            evidence = gather(self._on, session, RequestId(request_id))
+            round_ = self._round(session, evidence)
+            row = next(
+                (
+                    one
+                    for one in records.release_shares_of(session, evidence.request_id, round_.round)
+                    if one.file_sha256 == file_sha256
+                ),
+                None,
+            )
+            if row is None:
+                raise NoSuchThing("There is no such share.", "Run 'escrow confirm' again.")
+            self._opened_share(evidence, round_, row)
+
+    def execute_release(self, request_id: str) -> None:
+        """Decide, write the intent, and carry it out; what was done before is left as it is.
+
+        Raises:
+            TooFewConfirmations, NotApproved, ObjectionStands, AgreementChanged: not now.
+            HeadBehind, ChainBroken, NotInLedger, OfferBroken, CommitmentBroken: ledger and
+                database disagree.
+        """
+        on = self._on
+        on.sequence()
+        with on.database.writing() as session:
+            evidence = gather(on, session, RequestId(request_id))
+            if evidence.history.executed:
+                return
+            if not evidence.history.intended:
+                self._intend(session, evidence)
+        # The intent is committed: from here on it is known, whatever happens next.
+        on.sequence()
+        with on.database.writing() as session:
+            evidence = gather(on, session, RequestId(request_id))
+            if not evidence.history.executed:
+                self._execute(session, evidence)
+        on.sequence()
+        self._destroy_round(RequestId(request_id))
+
+    def _log_opening(self, session: Session, evidence: Evidence, offer: Offer) -> None:
+        on, before = self._on, records.newest_round(session, evidence.request_id)
+        number = before.round + 1 if before else 1
+        identity, key_id = new_hybrid_identity(), _key_id(evidence.request_id, number)
+        if not on.keys.has_key(key_id):
+            on.keys.create_key(key_id)
+        data: dict[str, object] = {
+            "request_id": evidence.request_id,
+            "round": number,
+            "one_time_recipient": str(identity.recipient),
+            "offer_sha256": offer.sha256,
+            "deposits": len(offer.deposits),
+            "epoch": evidence.epoch.epoch,
+            "k": evidence.epoch.k,
+            "recipient_sha256": sha256_hex(evidence.history.subject.recipient.encode()),
+        }
+        event = NewEvent(evidence.stream, EVENT[Step.OPEN_CONFIRMATION], KEYHOLDER, data)
+        entry = on.scribe.append(session, event)
+        row = records.ReleaseRoundRow(
+            request_id=evidence.request_id,
+            round=number,
+            agreement_id=evidence.agreement_id,
+            epoch=evidence.epoch.epoch,
+            recipient=str(identity.recipient),
+            key_id=key_id,
+            sealed_identity=on.keys.wrap(
+                key_id, identity.reveal().encode(), _aad(evidence.request_id, number)
+            ),
+            offer=offer.to_bytes(),
+            offer_sha256=offer.sha256,
+            entry_sha256=entry.entry_sha256,
+            opened_at=on.clock.now(),
+        )
+        records.add(session, row)
+        self._repeat(session, evidence, State.CONFIRMING)
+
+    def _intend(self, session: Session, evidence: Evidence) -> None:
+        """Write the intent on the very head that was decided on: nothing can stand between."""
+        decision = decide(
+            evidence.history,
+            evidence.events,
+            evidence.terms,
+            evidence.epoch.k,
+            self._on.clock.now(),
+        )
+        round_ = self._round(session, evidence)
+        self._shares(session, evidence, round_, decision)
+        data: dict[str, object] = {
+            "request_id": evidence.request_id,
+            "head": evidence.chain.head_sha256,
+            "approved_by": decision.approval.by,
+            "approved_at": decision.approval.at.isoformat(timespec="milliseconds"),
+            "opened_entry_sha256": decision.opening.entry_sha256,
+            "offer_sha256": decision.opening.data["offer_sha256"],
+            "confirmations": [one.given.act.sha256 for one in decision.confirmations],
+        }
+        event = NewEvent(evidence.stream, EVENT[Step.INTEND], KEYHOLDER, data)
+        self._on.scribe.append(session, event)
+        self._repeat(session, evidence, State.EXECUTING)
+
+    def _execute(self, session: Session, evidence: Evidence) -> None:
+        on, intent = self._on, evidence.history.intended[-1]
+        round_ = self._round(session, evidence)
+        offer = parse_offer(round_.offer, intent.data["offer_sha256"])
+        decision = decide(
+            evidence.history,
+            evidence.events,
+            evidence.terms,
+            evidence.epoch.k,
+            intent.at,
+        )
+        shares = self._shares(session, evidence, round_, decision)
+        identity = combine_release_shares(shares, evidence.epoch.recipient)
+        work = Rewrapping(on, session, evidence, intent, identity)
+        work.hand_over(offer, on.clock.now() + PERMIT_LIFETIME)
+        # A combined key is burnt: whatever it still seals is sealed to a new one as well.
+        fresh = Ceremonies(on).deal(session, evidence.agreement_id, evidence.version)
+        work.reseal(fresh)
+        records.mark_burnt(session, evidence.epoch, on.clock.now())
+        burnt = {"epoch": evidence.epoch.epoch, "request_id": evidence.request_id}
+        on.scribe.append(session, NewEvent(evidence.stream, BURNT, KEYHOLDER, burnt))
+        self._certify(session, evidence, intent, decision, offer)
+
+    def _certify(
+        self,
+        session: Session,
+        evidence: Evidence,
+        intent: Mark,
+        decision: Decision,
+        offer: Offer,
+    ) -> None:
+        on = self._on
+        facts = _facts(evidence, intent, decision, offer)
+        signed = sign_statement(release_statement(on.stamp, facts), on.role_key)
+        data = {
+            "request_id": evidence.request_id,
+            STATEMENT_FIELD: signed.statement_sha256,
+            "parts": len(offer.sent_parts()),
+        }
+        entry = on.scribe.append(
+            session, NewEvent(evidence.stream, EVENT[Step.EXECUTE], KEYHOLDER, data)
+        )
+        row = releases.ReleaseCertificateRow(
+            request_id=evidence.request_id,
+            statement_sha256=signed.statement_sha256,
+            document=signed.to_json(),
+            entry_sha256=entry.entry_sha256,
+            signed_at=entry.at,
+        )
+        releases.add(session, row)
+        self._repeat(session, evidence, State.RELEASED)
+
+    def _shares(
+        self,
+        session: Session,
+        evidence: Evidence,
+        round_: records.ReleaseRoundRow,
+        decision: Decision,
+    ) -> list[ReleaseShare]:
+        """Return the shares of the agents whose confirmations count, each proven right."""
+        signed = {
+            (one.given.signatory.signing_key, share.file_sha256)
+            for one in decision.confirmations
+            for share in one.subject.shares
+        }
+        rows = records.release_shares_of(session, evidence.request_id, round_.round)
+        return [
+            self._opened_share(evidence, round_, row)
+            for row in rows
+            if (row.signing_key, row.file_sha256) in signed and row.epoch == round_.epoch
+        ]
+
+    def _opened_share(
+        self, evidence: Evidence, round_: records.ReleaseRoundRow, row: records.ReleaseShareRow
+    ) -> ReleaseShare:
+        share = open_release_share(row.file, self._one_time(round_))
+        check_release_share(
+            share,
+            evidence.agreement_id,
+            evidence.request_id,
+            round_.epoch,
+            evidence.liveness_keys,
+        )
+        return share
+
+    def _round(self, session: Session, evidence: Evidence) -> records.ReleaseRoundRow:
+        """Return the newest round, when it is the one that the proven chain opened last.
+
+        Raises:
+            NoSuchThing: none is open.
+            NotInLedger: the row is another one.
+        """
+        row = records.newest_round(session, evidence.request_id)
+        openings = evidence.history.openings
+        if row is None or not openings or row.sealed_identity is None:
+            raise NoSuchThing("No confirmation is open.", "Look at the request's state.")
+        logged = openings[-1]
+        named = (logged.entry_sha256, logged.data["one_time_recipient"], logged.data["epoch"])
+        if named != (row.entry_sha256, row.recipient, row.epoch):
+            raise NotInLedger(
+                "The round of confirmation is not the one that was logged.",
+                "Nothing was opened; the operator has to compare database and ledger.",
+            )
+        return row
+
+    def _one_time(self, row: records.ReleaseRoundRow) -> HybridIdentity:
+        sealed, aad = row.sealed_identity or b"", _aad(RequestId(row.request_id), row.round)
+        identity = parse_identity(self._on.keys.unwrap(row.key_id, sealed, aad).decode())
+        if not isinstance(identity, HybridIdentity):
+            raise NotInLedger("The one-time key is none of ours.", "Restore the table.")
+        return identity
+
+    def _destroy_round(self, request_id: RequestId) -> None:
+        on = self._on
+        with on.database.writing() as session:
+            row = records.newest_round(session, request_id)
+            if row is not None and row.sealed_identity is not None:
+                records.end_round(session, row)
+        if row is not None and on.keys.has_key(row.key_id):
+            on.keys.destroy_key(row.key_id)
+
+    def _repeat(self, session: Session, evidence: Evidence, state: State) -> None:
+        row = releases.request_by_id(session, evidence.request_id)
+        if row is not None:
+            releases.write_state(session, row, state, self._on.clock.now())
+
+
+def _facts(evidence: Evidence, intent: Mark, decision: Decision, offer: Offer) -> ReleaseFacts:
+    history, terms = evidence.history, evidence.terms
+    return ReleaseFacts(
+        agreement_id=evidence.agreement_id,
+        version=evidence.version,
+        text_sha256=terms.text_sha256,
+        request_id=evidence.request_id,
+        request_act_sha256=history.request.act.sha256,
+        condition=history.condition.type,
+        bundle=offer.bundle,
+        approved_by=decision.approval.by,
+        approved_at=decision.approval.at,
+        beneficiary=history.request.signatory.organisation,
+        recipient=history.subject.recipient,
+        k=evidence.epoch.k,
+        n=evidence.epoch.n,
+        epoch=evidence.epoch.epoch,
+        confirmations=tuple(one.given.act.sha256 for one in decision.confirmations),
+        offer_sha256=str(intent.data["offer_sha256"]),
+        deposits=tuple((one.deposit_id, one.number) for one in offer.deposits),
+        payloads={one.part_id: one.payload_sha256 for one in offer.sent_parts()},
+        not_opened=offer.not_opening(),
+        last_verified=offer.last_verified,
+        last_before_filing=offer.last_before_filing,
+        intended_at=intent.at,
+    )
+
+
+def _key_id(request_id: RequestId, number: int) -> str:
+    return f"release-{request_id}-{number}"
+
+
+def _aad(request_id: RequestId, number: int) -> bytes:
+    return _AAD_LABEL + f"{request_id}/{number}".encode()

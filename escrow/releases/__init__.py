@@ -1,0 +1,1 @@
+"""Release requests: what is asked, objected, confirmed, decided and handed over."""

@@ -1,0 +1,305 @@
+"""May this be released? A pure rule over a history; the keyholder asks it with proven events.
+
+Guarantees: a :class:`Decision` exists only where the request is approved, nothing stands against
+it, and k agents confirmed exactly this matter in the round that was opened last. It does not look
+at shares or headers: the keyholder does, before anything is combined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Literal
+
+from agreements.periods import (
+    Periods,
+    consent_revocable_until,
+    deemed_service,
+    end_of,
+    periods_of,
+)
+from agreements.terms import Agreement
+from escrow.ground.errors import EscrowError
+from escrow.ledger.chains import ChainedEvent
+from escrow.releases.errors import (
+    AgreementChanged,
+    ConfirmationOutdated,
+    EvidenceMissing,
+    NotApproved,
+    ObjectionStands,
+    RecipientNotPinned,
+    ServiceDayWrong,
+    StepNotPossible,
+    TooFewConfirmations,
+    WrongDoer,
+)
+from escrow.releases.history import Confirmation, Given, History, Mark, Service
+from escrow.releases.subjects import ConfirmationSubject, ServiceSubject
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Why agents may confirm.
+
+    Args:
+        by: the vendor's consent, or his silence.
+        at: when it was given, or when the period ended.
+        place: in the agreement's stream; what was opened before it does not count.
+    """
+
+    by: Literal["consent", "silence"]
+    at: datetime
+    place: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The release may be executed.
+
+    Args:
+        opening: the round whose one-time key opens the shares.
+        confirmations: of k or more different agents, in the order in which they came.
+    """
+
+    approval: Approval
+    opening: Mark
+    confirmations: tuple[Confirmation, ...]
+
+
+def decide(
+    history: History, events: Sequence[ChainedEvent], terms: Agreement, k: int, now: datetime
+) -> Decision:
+    """Return the decision to release.
+
+    1. The request is open and under these terms. 2. Its recipient is pinned for its beneficiary.
+    3. It is approved, and nothing stands against it. 4. A confirmation round was opened after the
+    approval. 5. Confirmations of k different agents, none of a party, say exactly this matter.
+
+    Args:
+        history: of the request, from proven events.
+        events: the same events; for the heads that agents have seen.
+        terms: in force now.
+        k: of the epoch whose key is needed.
+        now: aware UTC.
+
+    Raises:
+        StepNotPossible, AgreementChanged, RecipientNotPinned, NotApproved, ObjectionStands,
+        TooFewConfirmations: the answer is no; the class says to which question.
+    """
+    # 1., 2., 3.
+    approval = approval_of(history, terms, now)
+    # 4.
+    opening = next((one for one in reversed(history.openings)), None)
+    if opening is None or opening.place < approval.place:
+        raise NotApproved("its confirmation is not opened yet")
+    # 5.
+    matter = matter_of(history, terms, opening)
+    counting = _counting(history.confirmations, matter, opening, events, now)
+    if len(counting) < max(k, terms.sealing.k):
+        raise TooFewConfirmations(len(counting), max(k, terms.sealing.k))
+    return Decision(approval, opening, tuple(counting))
+
+
+def approval_of(history: History, terms: Agreement, now: datetime) -> Approval:
+    """Return why the request is approved.
+
+    Raises:
+        StepNotPossible: it was withdrawn, ended, or is released.
+        AgreementChanged: it is under other terms than those in force.
+        RecipientNotPinned: it names a key that is none of its beneficiary's.
+        NotApproved, ObjectionStands: neither consent nor silence, or a timely objection.
+    """
+    if history.withdrawals or history.superseded or history.executed:
+        raise StepNotPossible("confirm", history.state)
+    if history.subject.text_sha256 != terms.text_sha256:
+        raise AgreementChanged
+    check_recipient(history, terms)
+    if _standing_objection(history, terms):
+        raise ObjectionStands
+    consent = _binding_consent(history, terms)
+    if consent is not None:
+        return Approval("consent", consent.at, consent.place)
+    return _by_silence(history, terms, now)
+
+
+def check_recipient(history: History, terms: Agreement) -> None:
+    """Return when the request's recipient is pinned for the party whose person signed it.
+
+    Raises:
+        RecipientNotPinned: it is not.
+    """
+    party = terms.party(history.request.signatory.organisation)
+    pinned = {one.recipient for one in party.recipients} if party else set()
+    if history.subject.recipient not in pinned:
+        raise RecipientNotPinned
+
+
+def matter_of(history: History, terms: Agreement, opening: Mark) -> ConfirmationSubject:
+    """Return what every agent of this round confirms; the fields of his own are empty."""
+    subject = history.subject
+    return ConfirmationSubject(
+        agreement_id=subject.agreement_id,
+        version=subject.version,
+        text_sha256=terms.text_sha256,
+        request_id=subject.request_id,
+        request_act_sha256=history.request.act.sha256,
+        condition=history.condition.type,
+        bundle=tuple(history.condition.frees),
+        recipient=subject.recipient,
+        offer_sha256=str(opening.data["offer_sha256"]),
+        opened_entry_sha256=opening.entry_sha256,
+        ledger_head=opening.entry_sha256,
+        expires_at=opening.at,
+        shares=(),
+    )
+
+
+def check_confirmation(
+    confirmation: Confirmation,
+    matter: ConfirmationSubject,
+    opening: Mark,
+    events: Sequence[ChainedEvent],
+    now: datetime,
+) -> None:
+    """Return when one confirmation counts in this round.
+
+    Raises:
+        WrongDoer: not an agent's.
+        OtherThanOffered: it says something else.
+        ConfirmationOutdated: expired, or its signer had not seen the round's opening.
+    """
+    if confirmation.given.signatory.role != "agent":
+        raise WrongDoer("an agent")
+    confirmation.subject.check_same_matter(matter)
+    seen = next(
+        (
+            one.event.sequence
+            for one in events
+            if one.entry_sha256 == confirmation.subject.ledger_head
+        ),
+        -1,
+    )
+    if seen < opening.place or confirmation.subject.expires_at <= now:
+        raise ConfirmationOutdated
+
+
+def periods_of_history(history: History, terms: Agreement) -> Periods | None:
+    """Return the periods that the first proven service started; None before."""
+    days = [_served_on(one, terms) for one in history.services]
+    return periods_of(terms, history.condition, min(days)) if days else None
+
+
+def service_day(subject: ServiceSubject, terms: Agreement) -> date:
+    """Return the day of service by the agreement's rules."""
+    return deemed_service(terms, subject.day) if subject.method == "deemed" else subject.day
+
+
+def check_service_day(subject: ServiceSubject, filed_at: datetime, now: datetime) -> None:
+    """Return when the stated day is possible.
+
+    Raises:
+        ServiceDayWrong: before the request, or in the future.
+    """
+    if not filed_at.astimezone(UTC).date() <= subject.day <= now.astimezone(UTC).date():
+        raise ServiceDayWrong
+
+
+def check_evidence(kinds: Sequence[str], wanted: tuple[str, ...]) -> None:
+    """Return when at least one paper is of a kind that the condition asks for.
+
+    Raises:
+        EvidenceMissing: none is.
+    """
+    if wanted and not set(kinds) & set(wanted):
+        raise EvidenceMissing(wanted)
+
+
+def is_timely(objection: Given, history: History, terms: Agreement) -> bool:
+    """Return whether contrary instructions came while the vendor still had the right to them.
+
+    What comes after the keyholder's intent is late, however soon it comes.
+    """
+    if any(one.place < objection.place for one in history.intended):
+        return False
+    before = [one for one in history.consents if one.place < objection.place]
+    if before:
+        return objection.at <= consent_revocable_until(terms, before[-1].at)
+    periods = periods_of_history(history, terms)
+    return periods is None or objection.at <= _ends_at(history, periods)
+
+
+def silence_ends_at(history: History, terms: Agreement) -> datetime | None:
+    """Return when the vendor's silence would approve; None while no service is proven."""
+    periods = periods_of_history(history, terms)
+    return None if periods is None else _ends_at(history, periods)
+
+
+def _ends_at(history: History, periods: Periods) -> datetime:
+    """Return the later of the end that is computed now and the ends that were logged.
+
+    Holiday data changes between versions of the library; no change of it shortens a right.
+    """
+    logged = [
+        end_of(date.fromisoformat(one.logged["objection_last_day"])) for one in history.services[:1]
+    ]
+    return max(periods.ends_at, *logged)
+
+
+def _served_on(service: Service, terms: Agreement) -> date:
+    return service_day(service.subject, terms)
+
+
+def _standing_objection(history: History, terms: Agreement) -> bool:
+    last_consent = max((one.place for one in history.consents), default=-1)
+    return _last_objection(history, terms) > last_consent
+
+
+def _last_objection(history: History, terms: Agreement) -> int:
+    """Return the place of the last timely objection; late ones are kept and count for nothing."""
+    timely = (one.place for one in history.objections if is_timely(one, history, terms))
+    return max(timely, default=-1)
+
+
+def _binding_consent(history: History, terms: Agreement) -> Given | None:
+    """Return the consent that binds the vendor: of one who signs alone, or the second jointly."""
+    vendor, last_objection = terms.vendor, _last_objection(history, terms)
+    alone = {one.signing_key for one in vendor.persons if one.signs == "single"}
+    seen: set[str] = set()
+    for consent in (one for one in history.consents if one.place > last_objection):
+        seen.add(consent.signatory.signing_key)
+        if consent.signatory.signing_key in alone or len(seen) > 1:
+            return consent
+    return None
+
+
+def _by_silence(history: History, terms: Agreement, now: datetime) -> Approval:
+    ends_at = silence_ends_at(history, terms)
+    if ends_at is None:
+        raise NotApproved("service upon the vendor is not proven")
+    # Two clocks: that of whoever asks now, and that of the ledger's entry which says so.
+    silence = next((one for one in history.silences if one.at > ends_at), None)
+    if now <= ends_at or silence is None:
+        raise NotApproved(f"the vendor may object until {ends_at.date().isoformat()}")
+    return Approval("silence", ends_at, silence.place)
+
+
+def _counting(
+    confirmations: Sequence[Confirmation],
+    matter: ConfirmationSubject,
+    opening: Mark,
+    events: Sequence[ChainedEvent],
+    now: datetime,
+) -> list[Confirmation]:
+    """Return the first confirmation of each agent that counts in this round."""
+    found: dict[str, Confirmation] = {}
+    for one in confirmations:
+        if one.given.place < opening.place or one.given.signatory.signing_key in found:
+            continue
+        try:
+            check_confirmation(one, matter, opening, events, now)
+        except EscrowError:
+            # One that expired, or says something else, is none: it must not block the others.
+            continue
+        found[one.given.signatory.signing_key] = one
+    return list(found.values())

@@ -1,0 +1,135 @@
+"""What moves a request on without a person: clocks, the keyholder's rounds, the release itself.
+
+:func:`push_on` may be called at any time, by anybody, any number of times: it looks at the events
+and does what is due. The portal calls it after each act; the upkeep calls it for every open
+request, so that a crash after an act only delays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agreements.requests import EVENT, State, Step
+from escrow.evidence.dsse import Envelope
+from escrow.ground.clock import Clock
+from escrow.ground.database import Database, Session
+from escrow.ground.errors import EscrowError, Refused
+from escrow.ground.identifiers import RequestId
+from escrow.ledger.appending import Scribe
+from escrow.ledger.events import NewEvent
+from escrow.releases import records
+from escrow.releases.acting import is_due, move
+from escrow.releases.confirming import SentShare, keep_confirmation, take_confirmation
+from escrow.releases.errors import TooFewConfirmations
+from escrow.releases.ports import ReleaseKeyholder
+from escrow.releases.reading import OpenedRequest, open_request
+
+# More steps in a row than the longest way through the table is a fault, and must end.
+_MOST_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What is needed to move requests on."""
+
+    database: Database
+    keyholder: ReleaseKeyholder
+    scribe: Scribe
+    clock: Clock
+
+    def confirm(
+        self, request_id: RequestId, envelope: Envelope, shares: Sequence[SentShare]
+    ) -> State:
+        """Take an agent's confirmation, and release when it was the last that is needed.
+
+        Raises:
+            as :func:`~escrow.releases.confirming.keep_confirmation`;
+            ShareOfAnother, BadShareFile, NoIdentityMatches: the keyholder finds a share wrong.
+        """
+        with self.database.writing() as session:
+            kept = keep_confirmation(session, request_id, envelope, shares, self.clock)
+        for digest in kept:
+            self.keyholder.check_release_share(request_id, digest)
+        with self.database.writing() as session:
+            take_confirmation(session, request_id, envelope, self.scribe, self.clock)
+        return self.push_on(request_id)
+
+    def push_on(self, request_id: RequestId) -> State:
+        """Do everything that is due for a request, and return where it stands then.
+
+        Raises:
+            RequestUnknown, HistoryBroken: see :func:`~escrow.releases.reading.open_request`.
+            KeyholderOut: the keyholder is away; the upkeep comes again.
+        """
+        # Whatever was written last has to stand in the tree before anything rests on it.
+        self.keyholder.sequence()
+        state = self._state(request_id)
+        for _ in range(_MOST_STEPS):
+            self._step(request_id)
+            before, state = state, self._state(request_id)
+            if state is before:
+                break
+        return state
+
+    def push_all_on(self) -> list[EscrowError]:
+        """Move every open request on; return what went wrong, one request never stops another."""
+        with self.database.reading() as session:
+            waiting = [RequestId(row.id) for row in records.open_requests(session)]
+        problems = []
+        for one in waiting:
+            try:
+                self.push_on(one)
+            except EscrowError as problem:
+                problems.append(problem)
+        return problems
+
+    def _step(self, request_id: RequestId) -> None:
+        with self.database.writing() as session:
+            opened = open_request(session, request_id)
+            self._repeat_state(session, opened)
+            due = is_due(opened, self.clock.now())
+            if due is not None:
+                self._by_clock(session, opened, due)
+                return
+        if opened.history.state is State.APPROVED:
+            self.keyholder.open_confirmation(request_id)
+        elif opened.history.state is State.CONFIRMING and _has_enough(opened):
+            self._try_release(request_id)
+        elif opened.history.state is State.EXECUTING:
+            self.keyholder.execute_release(request_id)
+
+    def _try_release(self, request_id: RequestId) -> None:
+        try:
+            self.keyholder.execute_release(request_id)
+        except TooFewConfirmations:
+            return
+        except Refused as refusal:
+            # The answer of the keyholder's own rule; the code is all that came over the line.
+            if refusal.code != TooFewConfirmations.code:
+                raise
+
+    def _by_clock(self, session: Session, opened: OpenedRequest, step: Step) -> None:
+        now = self.clock.now()
+        move(session, opened, step, now)
+        data: dict[str, object] = {"request_id": opened.id}
+        self.scribe.append(session, NewEvent(opened.stream, EVENT[step], "clock", data))
+
+    def _repeat_state(self, session: Session, opened: OpenedRequest) -> None:
+        """Let the row say what the keyholder's events have changed."""
+        if opened.row.state != opened.history.state:
+            records.write_state(session, opened.row, opened.history.state, self.clock.now())
+
+    def _state(self, request_id: RequestId) -> State:
+        with self.database.reading() as session:
+            return open_request(session, request_id).history.state
+
+
+def _has_enough(opened: OpenedRequest) -> bool:
+    opening = opened.history.openings[-1].place
+    agents = {
+        one.given.signatory.signing_key
+        for one in opened.history.confirmations
+        if one.given.place > opening
+    }
+    return len(agents) >= opened.terms.sealing.k

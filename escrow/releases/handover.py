@@ -1,0 +1,206 @@
+"""The package of a release: an age file for each part and document, with what describes it.
+
+A file is the header that the release wrote, followed by the payload that was stored when the
+deposit was made; nothing is decrypted and nothing is copied. The last piece of a file is withheld
+until the whole payload has its digest, so that a damaged one never looks complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from escrow.deposits import records as deposits
+from escrow.ground.database import Session
+from escrow.ground.digests import Sha256Hex
+from escrow.ground.identifiers import DepositId, DocumentId, PartId, RequestId
+from escrow.releases.errors import FileUnknown, NotReleased, OfferBroken
+from escrow.releases.offers import Offer, OfferedDeposit, parse_offer
+from escrow.vault import records as vault
+from escrow.vault.blobs import BlobStore
+
+_PIECE_BYTES = 1024 * 1024
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """One age file of a package.
+
+    Args:
+        id: under which it is fetched.
+        path: below the package's folder; made of safe characters only.
+        sha256, size_bytes: of what the opened file holds.
+        encoding: ``zstd``: the opened file is to be decompressed; ``identity``: it is the thing.
+        age_size_bytes: of the age file itself.
+        original: kind and name as deposited, for people.
+    """
+
+    id: str
+    path: str
+    opened_path: str
+    sha256: str
+    size_bytes: int
+    encoding: str
+    age_size_bytes: int
+    media: str
+    original: str
+
+
+@dataclass(frozen=True)
+class PackagedDeposit:
+    """One deposit of a package."""
+
+    deposit_id: str
+    number: int
+    sealed_at: str
+    verdict: str | None
+    files: tuple[PackageFile, ...]
+
+
+def packaged(session: Session, request_id: RequestId) -> tuple[Offer, list[PackagedDeposit]]:
+    """Return what a release hands over, deposit by deposit.
+
+    Raises:
+        NotReleased: nothing was released.
+        OfferBroken: the rows are not those of the offer.
+    """
+    headers = {row.thing_id: row for row in vault.released_headers_of(session, request_id)}
+    row = vault.newest_round(session, request_id)
+    if row is None or not headers:
+        raise NotReleased
+    offer = parse_offer(row.offer, row.offer_sha256)
+    found = [_packaged(session, one, headers) for one in offer.deposits]
+    return offer, found
+
+
+def described(found: list[PackagedDeposit]) -> list[dict[str, object]]:
+    """Return the package as a JSON value."""
+    return json.loads(json.dumps([asdict(one) for one in found]))  # type: ignore[no-any-return]
+
+
+def age_file_size(session: Session, request_id: RequestId, thing_id: str, blobs: BlobStore) -> int:
+    """Return the size of one age file.
+
+    Raises:
+        FileUnknown: the release has no such file.
+        BlobMissing: its payload is gone.
+    """
+    row = _header(session, request_id, thing_id)
+    return len(row.header) + blobs.size_bytes(Sha256Hex(row.payload_sha256))
+
+
+def age_file(
+    session: Session, request_id: RequestId, thing_id: str, blobs: BlobStore
+) -> Iterator[bytes]:
+    """Return the bytes of one age file, piece by piece.
+
+    Raises:
+        FileUnknown: the release has no such file.
+        BlobMissing: its payload is gone.
+        OfferBroken: while it is read: the payload is damaged; what came is to be thrown away.
+    """
+    row = _header(session, request_id, thing_id)
+    return _streamed(row.header, blobs, Sha256Hex(row.payload_sha256))
+
+
+def _streamed(header: bytes, blobs: BlobStore, payload_sha256: Sha256Hex) -> Iterator[bytes]:
+    digest, held = hashlib.sha256(), header
+    with blobs.open(payload_sha256) as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield held
+            digest.update(piece)
+            held = piece
+    if digest.hexdigest() != payload_sha256:
+        raise OfferBroken(f"the stored payload {payload_sha256[:16]} is damaged")
+    yield held
+
+
+def _header(session: Session, request_id: RequestId, thing_id: str) -> vault.ReleasedHeaderRow:
+    row = vault.released_header(session, request_id, thing_id)
+    if row is None:
+        raise FileUnknown
+    return row
+
+
+def _packaged(
+    session: Session, offered: OfferedDeposit, headers: Mapping[str, vault.ReleasedHeaderRow]
+) -> PackagedDeposit:
+    folder = f"deposit-{offered.number}"
+    files = []
+    for part in offered.parts:
+        header = headers.get(part.part_id)
+        row = deposits.part_by_id(session, PartId(part.part_id))
+        if header is None or row is None or row.payload_sha256 != part.payload_sha256:
+            if part.opens:
+                raise OfferBroken(f"part {part.part_id} is not the one that was offered")
+            continue
+        files.append(_part_file(folder, row, header))
+    files += [
+        _document_file(folder, one, headers[one.id])
+        for one in vault.documents_of(session, DepositId(offered.deposit_id))
+        if one.id in headers
+    ]
+    return PackagedDeposit(
+        offered.deposit_id, offered.number, offered.sealed_at, offered.verdict, tuple(files)
+    )
+
+
+def _part_file(folder: str, row: deposits.Part, header: vault.ReleasedHeaderRow) -> PackageFile:
+    name = f"{folder}/parts/{safe_name(row.kind)}/{safe_name(row.name)}"
+    return PackageFile(
+        id=row.id,
+        path=f"{name}{'.zst' if row.encoding == 'zstd' else ''}.age",
+        opened_path=name,
+        sha256=row.sha256,
+        size_bytes=row.size_bytes,
+        encoding=row.encoding,
+        age_size_bytes=len(header.header) + row.payload_size_bytes,
+        media=row.media,
+        original=f"{row.kind}/{row.name}",
+    )
+
+
+def _document_file(
+    folder: str, row: vault.DocumentRow, header: vault.ReleasedHeaderRow
+) -> PackageFile:
+    name = f"{folder}/documents/{safe_name(row.kind)}-{safe_name(DocumentId(row.id))[-8:]}"
+    return PackageFile(
+        id=row.id,
+        path=f"{name}{'.zst' if row.encoding == 'zstd' else ''}.age",
+        opened_path=name,
+        sha256=row.sha256,
+        size_bytes=row.size_bytes,
+        encoding=row.encoding,
+        age_size_bytes=len(header.header) + row.payload_size_bytes,
+        media=row.media_type,
+        original=f"document/{row.kind}",
+    )
+
+
+def safe_name(text: str) -> str:
+    """Return a name that every system takes; two names stay two by the digest behind them."""
+    safe = _UNSAFE.sub("_", text).strip(".") or "_"
+    if safe == text:
+        return safe
+    return f"{safe[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def package_index(
+    offer: Offer, found: list[PackagedDeposit], certificate: Mapping[str, Any] | None
+) -> dict[str, object]:
+    """Return the document that lists a package."""
+    return {
+        "request_id": offer.request_id,
+        "agreement_id": offer.agreement_id,
+        "bundle": list(offer.bundle),
+        "last_verified": offer.last_verified,
+        "last_before_filing": offer.last_before_filing,
+        "not_opened": list(offer.not_opening()),
+        "deposits": described(found),
+        "certificate": certificate,
+    }
