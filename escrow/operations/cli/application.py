@@ -9,10 +9,13 @@ from escrow.operations.cli import (
     agreement,
     ceremony,
     check,
+    confirm,
     deposit,
     keys,
     ledger,
     product,
+    release,
+    request,
     running,
     settings,
     status,
@@ -43,7 +46,10 @@ app.add_typer(deposit.app, name="deposit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(product.app, name="product")
+app.add_typer(release.app, name="release")
+app.add_typer(request.app, name="request")
 app.command("check")(check.check)
+app.command("confirm")(confirm.confirm)
 app.command("docs", hidden=True)(running.docs)
 app.command("keyholder", hidden=True)(running.keyholder)
 app.command("logs")(status.logs)

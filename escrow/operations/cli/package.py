@@ -1,0 +1,184 @@
+"""The folder that a beneficiary ends up with: age files, digests, and how to open them.
+
+Everything in it is opened with stock ``age`` and ``zstd``; ``open.sh`` only types the commands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from escrow.ground.errors import InvalidInput, Tampered
+from escrow.operations.cli import remote
+from escrow.operations.cli.output import complain
+
+_PIECE_BYTES = 1024 * 1024
+
+
+class NoSuchDeposit(InvalidInput):
+    """The release holds no deposit of that number."""
+
+    code = "cli.no-such-deposit"
+
+
+class FileCutShort(Tampered):
+    """A file of the release ended before its announced size: its payload is damaged."""
+
+    code = "cli.file-cut-short"
+
+
+class Package:
+    """A package on its way to a folder.
+
+    Args:
+        index: as the service lists it.
+        folder: where it goes.
+    """
+
+    def __init__(self, index: dict[str, Any], folder: Path) -> None:
+        self._index = index
+        self._folder = folder
+
+    def choose(self, number: int | None, *, everything: bool) -> list[int]:
+        """Return the numbers of the deposits that are wanted.
+
+        Raises:
+            NoSuchDeposit: there is none of this number, or none was verified.
+        """
+        numbers = [int(one["number"]) for one in self._index["deposits"]]
+        if everything:
+            return numbers
+        if number is None:
+            number = next(
+                (
+                    int(one["number"])
+                    for one in self._index["deposits"]
+                    if one["deposit_id"] == self._index["last_verified"]
+                ),
+                None,
+            )
+        if number not in numbers:
+            raise NoSuchDeposit(
+                "The release holds no such deposit, or none that was verified.",
+                f"Name one with --deposit ({', '.join(map(str, numbers))}), or fetch --all.",
+            )
+        return [number]
+
+    def files(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the files of these deposits."""
+        return [
+            file
+            for deposit in self._index["deposits"]
+            if deposit["number"] in numbers
+            for file in deposit["files"]
+        ]
+
+    def fetch(self, request: str, file: dict[str, Any]) -> None:
+        """Fetch one age file; one of the right size is there already.
+
+        Raises:
+            FileCutShort: it ended early.
+        """
+        path = self._folder / file["path"]
+        wanted = int(file["age_size_bytes"])
+        if path.exists() and path.stat().st_size == wanted:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(path.name + ".part")
+        complain(f"fetching {file['original']} ({wanted} bytes)")
+        self._stream(request, file["id"], fresh)
+        if fresh.stat().st_size != wanted:
+            fresh.unlink()
+            raise FileCutShort(
+                f"{file['original']} ended early: what the service has stored is damaged.",
+                "Tell the operator, who restores it from a replica; then fetch again.",
+            )
+        fresh.replace(path)
+
+    def write_papers(self, numbers: Sequence[int]) -> None:
+        """Write index, certificate, digests, README and open.sh beside the files."""
+        files = self.files(numbers)
+        self._write("release.json", json.dumps(self._index, indent=1) + "\n")
+        self._write("certificate.json", json.dumps(self._index["certificate"], indent=1) + "\n")
+        opened = [f"{one['sha256']}  opened/{one['opened_path']}\n" for one in files]
+        self._write("SHA256SUMS", "".join(opened))
+        self._write("open.sh", _open_script(files), executable=True)
+        self._write("README.txt", _readme(self._index, numbers))
+
+    def _write(self, name: str, text: str, *, executable: bool = False) -> None:
+        path = self._folder / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755 if executable else 0o644)
+
+    def _stream(self, request: str, file_id: str, path: Path) -> None:
+        import httpx
+
+        where = f"/requests/{remote.id_path(request)}/files/{remote.id_path(file_id)}"
+        with remote.connection() as client, client.stream("GET", where) as answer:
+            if not answer.is_success:
+                answer.read()
+                remote.check_answer(answer)
+            with path.open("wb") as target:
+                try:
+                    for piece in answer.iter_bytes(_PIECE_BYTES):
+                        target.write(piece)
+                except httpx.RemoteProtocolError:
+                    # Cut off by the service on purpose; the size tells.
+                    return
+                os.fsync(target.fileno())
+
+
+def _open_script(files: Sequence[dict[str, Any]]) -> str:
+    """Return the commands that open every file, for a POSIX shell with age and zstd."""
+    lines = [
+        "#!/bin/sh",
+        "# Opens this package with stock age and zstd:  sh open.sh YOUR-AGE-IDENTITY-FILE",
+        "set -eu",
+        'identity=${1:?"usage: sh open.sh YOUR-AGE-IDENTITY-FILE"}',
+        'here=$(cd "$(dirname "$0")" && pwd)',
+        'identity=$(cd "$(dirname "$identity")" && pwd)/$(basename "$identity")',
+        'cd "$here"',
+    ]
+    for file in files:
+        sealed, opened = shlex.quote(file["path"]), shlex.quote(f"opened/{file['opened_path']}")
+        folder = shlex.quote(str(Path("opened", file["opened_path"]).parent))
+        lines.append(f"mkdir -p {folder}")
+        if file["encoding"] == "zstd":
+            packed = shlex.quote(f"opened/{file['opened_path']}.zst")
+            lines.append(f'age -d -i "$identity" -o {packed} {sealed}')
+            lines.append(f"zstd -d -q -f --rm {packed} -o {opened}")
+        else:
+            lines.append(f'age -d -i "$identity" -o {opened} {sealed}')
+    lines.append("sha256sum -c --quiet SHA256SUMS && echo 'everything is as it was deposited'")
+    return "\n".join(lines) + "\n"
+
+
+def _readme(index: dict[str, Any], numbers: Sequence[int]) -> str:
+    deposits = [one for one in index["deposits"] if one["number"] in numbers]
+    lines = [
+        "A release of escrowed materials.",
+        "",
+        f"Request {index['request_id']} under agreement {index['agreement_id']}.",
+        f"Frees: {', '.join(index['bundle'])}.",
+        "",
+        "1. Open everything with your age identity (stock age and zstd are all it takes):",
+        "     sh open.sh YOUR-AGE-IDENTITY-FILE",
+        "   Each file opens by itself, too:  age -d -i IDENTITY FILE.age | zstd -d > FILE",
+        "   (zstd only where the name ends in .zst.age).",
+        "2. open.sh compares every opened file with SHA256SUMS.",
+        "3. certificate.json is the signed certificate of this release; with the trust root that",
+        "   you were handed:  escrow check certificate.json --trust-root trust-root.json",
+        "4. A git source is a bundle:  git clone opened/…/parts/source/NAME source",
+        "",
+    ]
+    for deposit in deposits:
+        lines.append(
+            f"deposit {deposit['number']}, sealed {deposit['sealed_at']}, "
+            f"verdict {deposit['verdict'] or 'none'}"
+        )
+        lines += [f"  {one['opened_path']}  ({one['media']})" for one in deposit["files"]]
+    return "\n".join(lines) + "\n"

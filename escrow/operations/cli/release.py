@@ -1,0 +1,80 @@
+"""``escrow release``: fetch what a release handed over, ready to be opened with stock programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from escrow.operations.cli import remote
+from escrow.operations.cli.output import give, give_table, say, wants_json
+from escrow.operations.cli.package import Package
+
+app = typer.Typer(help="Releases: list and fetch what was handed over.", no_args_is_help=True)
+
+RequestArgument = Annotated[str, typer.Argument(help="The request's id, req_….")]
+
+
+@app.command("show")
+def show(request: RequestArgument) -> None:
+    """List what a release hands over, deposit by deposit.
+
+    Example: escrow release show req_01kb…
+    """
+    index = _index(request)
+    if wants_json():
+        give(index)
+        return
+    for deposit in index["deposits"]:
+        mark = " (last verified)" if deposit["deposit_id"] == index["last_verified"] else ""
+        say(f"deposit {deposit['number']}, sealed {deposit['sealed_at']}{mark}")
+        give_table(deposit["files"], ("original", "media", "size_bytes", "age_size_bytes"), "")
+        say("")
+
+
+@app.command("fetch")
+def fetch(
+    request: RequestArgument,
+    to: Annotated[Path, typer.Option(help="A folder; made when missing.")],
+    deposit: Annotated[
+        int | None, typer.Option(help="Number of the deposit; the last verified one otherwise.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every retained deposit.")] = False,
+) -> None:
+    """Fetch a release as a package of age files with README, SHA256SUMS and open.sh.
+
+    What is there already with the right size is not fetched again.
+
+    Example: escrow release fetch req_01kb… --to release
+    """
+    index = _index(request)
+    package = Package(index, to)
+    chosen = package.choose(deposit, everything=everything)
+    for file in package.files(chosen):
+        package.fetch(request, file)
+    package.write_papers(chosen)
+    document = {"folder": str(to), "deposits": chosen, "files": len(package.files(chosen))}
+    give(document, f"{len(package.files(chosen))} files in {to}; read {to / 'README.txt'} next.")
+
+
+@app.command("certificate")
+def certificate(
+    request: RequestArgument,
+    save: Annotated[Path, typer.Option(help="Where to keep it.")],
+) -> None:
+    """Fetch the signed certificate of a release; 'escrow check' checks it offline.
+
+    Example: escrow release certificate req_01kb… --save certificate.json
+    """
+    document = remote.call("GET", f"/requests/{remote.id_path(request)}/certificate").json()
+    save.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    give({"saved": str(save)}, f"Saved {save}; 'escrow check {save}' checks it offline.")
+
+
+def _index(request: str) -> dict[str, Any]:
+    document: dict[str, Any] = remote.call(
+        "GET", f"/requests/{remote.id_path(request)}/release"
+    ).json()
+    return document
