@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import string
-from dataclasses import dataclass
-from pathlib import Path
 
+from demo.cast import (
+    PEOPLE,
+    PRODUCT,
+    Cast,
+    identity_of,
+    key,
+    public,
+    recipient,
+    recipient_file,
+)
 from demo.project import Project, fetch_project
+from demo.release import release
 from demo.stage import Stage, run
 
-PRODUCT = "acme/webframework"
 # Any sdist of the Python index with build-time and run-time dependencies will do; this one has
 # some 7,000 files.
 PROJECT = "Django"
-
-_PEOPLE = {
-    "vendor": ("acme", "Ada Vendor"),
-    "beneficiary": ("bank", "Bo Beneficiary"),
-    "agent_1": ("notary", "Cy Agent"),
-    "agent_2": ("lawfirm", "Di Agent"),
-    "agent_3": ("auditors", "Ed Agent"),
-}
-
-
-@dataclass(frozen=True)
-class Cast:
-    """The tokens of those who act, and the agreement between them."""
-
-    admin: str
-    tokens: dict[str, str]
-    agreement: str
 
 
 def play(here: Stage) -> None:
@@ -63,8 +53,9 @@ def play(here: Stage) -> None:
         show_verdict(here, cast, f"{PRODUCT}#3", expect=1)
     with here.step("What each side sees"):
         for role in ("vendor", "beneficiary", "agent_1"):
-            here.show(f"{_PEOPLE[role][1]}:")
+            here.show(f"{PEOPLE[role][1]}:")
             here.show(here.escrow(here.person(cast.tokens[role]), "status", PRODUCT))
+    release(here, cast, project)
     with here.step("The whole ledger is checked"):
         here.show(here.escrow(here.service_environment, "ledger", "verify"))
 
@@ -80,13 +71,16 @@ def set_up_parties(here: Stage, one_time_token: str) -> Cast:
                 ]
             )
         )
-        for organisation, _ in _PEOPLE.values():
+        for organisation, _ in PEOPLE.values():
             here.escrow(admin, "admin", "organisation", organisation)
-        for name in (*_PEOPLE, "recovery"):
+        for name in PEOPLE:
             here.escrow(here.person(), "keys", "new", name, "--in", str(here.keys))
+        for name in ("primary", "recovery"):
+            # The beneficiary needs nothing of ours to open a release: stock age makes his keys.
+            run("age-keygen", "-o", recipient_file(here, name), cwd=here.folder)
         register = ("product", "register", PRODUCT, "--repository", "source")
         here.escrow(admin, *register, "--ref", "refs/heads/main", "--owes", "source")
-        tokens = {role: issue_token(here, admin, role) for role in _PEOPLE}
+        tokens = {role: issue_token(here, admin, role) for role in PEOPLE}
     with here.step("The agreement: filed from the template, signed by all, keys dealt and proven"):
         agreement = bring_into_force(here, admin, tokens)
     return Cast(admin["ESCROW_TOKEN"], tokens, agreement)
@@ -94,7 +88,7 @@ def set_up_parties(here: Stage, one_time_token: str) -> Cast:
 
 def issue_token(here: Stage, admin: dict[str, str], role: str) -> str:
     """Register one person and return his token."""
-    organisation, name = _PEOPLE[role]
+    organisation, name = PEOPLE[role]
     kind = role.partition("_")[0]
     person = ("--name", name, "--email", f"{role}@{organisation}.example", "--role", kind)
     own = ("--signing-key", public(here, role)["signing_key"])
@@ -114,11 +108,11 @@ def bring_into_force(here: Stage, admin: dict[str, str], tokens: dict[str, str])
     file.write_text(text, encoding="utf-8")
     here.show(here.escrow(here.person(), "agreement", "check", str(file)))
     agreement = str(here.ask(admin, "agreement", "file", str(file))["id"])
-    for role in _PEOPLE:
+    for role in PEOPLE:
         person = here.person(tokens[role])
         here.escrow(person, "agreement", "accept", agreement, "--key", key(here, role))
     beneficiary = here.person(tokens["beneficiary"])
-    for identity in ("beneficiary", "recovery"):
+    for identity in ("primary", "recovery"):
         here.escrow(
             beneficiary,
             "agreement",
@@ -127,7 +121,7 @@ def bring_into_force(here: Stage, admin: dict[str, str], tokens: dict[str, str])
             "--key",
             key(here, "beneficiary"),
             "--identity",
-            identity_of(here, identity),
+            recipient_file(here, identity),
         )
     here.show(here.escrow(admin, "ceremony", "hold", agreement))
     opener = public(here, "agent_2")["age_recipient"]
@@ -167,10 +161,10 @@ def filled_in(here: Stage) -> dict[str, str]:
         "product": PRODUCT.partition("/")[2],
         "dispute_resolver": "arbiter",
         "dispute_resolver_name": "Example Institute of Arbitration",
-        "beneficiary_primary_recipient": public(here, "beneficiary")["age_recipient"],
-        "beneficiary_recovery_recipient": public(here, "recovery")["age_recipient"],
+        "beneficiary_primary_recipient": recipient(here, "primary"),
+        "beneficiary_recovery_recipient": recipient(here, "recovery"),
     }
-    for role, (organisation, name) in _PEOPLE.items():
+    for role, (organisation, name) in PEOPLE.items():
         keys = public(here, role)
         values |= {
             f"{role}_organisation": organisation,
@@ -232,20 +226,3 @@ def check_papers(here: Stage, cast: Cast, deposit: str) -> None:
     here.escrow(bank, "report", deposit, "--save", str(report))
     offline = here.person() | {"ESCROW_URL": "http://127.0.0.1:1"}
     here.show(here.escrow(offline, "check", str(receipt), str(report)))
-
-
-def key(here: Stage, role: str) -> str:
-    """Return the path of a person's signing key."""
-    return str(here.keys / f"{role}.pem")
-
-
-def identity_of(here: Stage, role: str) -> str:
-    """Return the path of a person's age identity."""
-    return str(here.keys / f"{role}.age")
-
-
-def public(here: Stage, role: str) -> dict[str, str]:
-    """Return the public halves of a person's keys."""
-    text = (Path(here.keys) / f"{role}.public.json").read_text(encoding="utf-8")
-    document: dict[str, str] = json.loads(text)
-    return document

@@ -22,12 +22,14 @@ class Project:
         folder: the work tree.
         files: how many files.
         size_bytes: their size.
+        first_commit: id of the first commit.
     """
 
     title: str
     folder: Path
     files: int
     size_bytes: int
+    first_commit: str
 
     def break_it(self) -> str:
         """Remove one run-time dependency from the deposit, commit, and return its name."""
@@ -62,7 +64,8 @@ def fetch_project(folder: Path, name: str) -> Project:
     _commit(tree, "Import the release")
     files = [path for path in tree.rglob("*") if path.is_file() and ".git/" not in str(path)]
     size = sum(path.stat().st_size for path in files)
-    return Project(archive.name.removesuffix(".tar.gz"), tree, len(files), size)
+    commit = run("git", "rev-parse", "HEAD", cwd=tree).strip()
+    return Project(archive.name.removesuffix(".tar.gz"), tree, len(files), size, commit)
 
 
 def _unpack(archive: Path, tree: Path) -> None:

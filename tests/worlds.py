@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from demo.play import PRODUCT
+from demo.cast import PRODUCT
 
 DEPOSITS = f"/api/v1/products/{PRODUCT}/deposits"
 TUS = {"Tus-Resumable": "1.0.0"}

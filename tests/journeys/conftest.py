@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import pytest
 
-from demo.play import PRODUCT, Cast, set_up_parties
+from demo.cast import PRODUCT, Cast
+from demo.play import set_up_parties
 from demo.stage import ESCROW, Stage, run, stage
 
 # A verification of a small project takes some ten seconds; a restart in between as long again.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from demo.play import PRODUCT
+from demo.cast import PRODUCT
 from tests.journeys.conftest import Served, wait_for
 from tests.worlds import DEPOSITS, Draft, deposit_tar, http, tar_of
 

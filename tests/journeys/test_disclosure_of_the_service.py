@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from demo.play import PRODUCT
+from demo.cast import PRODUCT
 from demo.stage import run
 from tests.journeys.conftest import Served
 

@@ -7,7 +7,7 @@ import subprocess
 import docker
 import pytest
 
-from demo.play import PRODUCT
+from demo.cast import PRODUCT
 from demo.stage import ESCROW
 from tests.journeys.conftest import Served, wait_for
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 
-from demo.play import PRODUCT
+from demo.cast import PRODUCT
 from demo.stage import ESCROW, Stage
 from tests.journeys.conftest import Served
 
