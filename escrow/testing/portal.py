@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -245,9 +245,9 @@ class PortalWorld:
         subject = {name: shown[name] for name in ("version", "text_sha256")}
         for who in ("vendor", "beneficiary", "agent_1", "agent_2", "agent_3"):
             self.act(agreement, who, "accept-agreement", {"agreement_id": agreement, **subject})
-        self._prove_recipients(agreement)
+        self.prove_recipients(agreement, ("beneficiary_primary", "beneficiary_recovery"))
         self.do("POST", f"/agreements/{agreement}/ceremony", "operator")
-        self._open_canary(agreement)
+        self.open_canary(agreement)
         return agreement
 
     def upload(self, deposit: str, label: str, media: str, content: bytes) -> None:
@@ -308,17 +308,21 @@ class PortalWorld:
         agents = {agent.organisation for agent in self.cast.agreement.agents}
         return [self.cast.vendor, self.cast.beneficiary, *sorted(agents), "auditors", "strangers"]
 
-    def _prove_recipients(self, agreement: str) -> None:
+    def prove_recipients(self, agreement: str, holders: Sequence[str]) -> None:
+        """Open every canary that is not opened yet with the identities of these holders."""
         path = f"/agreements/{agreement}/recipient-canaries"
+        own = {str(one.recipient): one for one in map(self.cast.identity, holders)}
         for canary in self.do("GET", path, "beneficiary")["canaries"]:
-            identity = self.cast.identity(f"beneficiary_{canary['kind']}")
+            if canary["proven"]:
+                continue
+            identity = own[canary["recipient"]]
             secret = age.decrypt_bytes(base64.b64decode(canary["file"]), [identity])
             subject = {"recipient": canary["recipient"], "secret": secret.hex()}
             self.act(
                 agreement, "beneficiary", "prove-recipient", {"agreement_id": agreement, **subject}
             )
 
-    def _open_canary(self, agreement: str) -> None:
+    def open_canary(self, agreement: str) -> None:
         """Let the second agent contribute to the first, who opens."""
         first, second = self.cast.identity("agent_1"), self.cast.identity("agent_2")
         path = f"/agreements/{agreement}"
