@@ -12,6 +12,7 @@ from builders.findings_page import findings_page
 from escrow.ground.errors import EscrowError
 from escrow.parties.permissions import table_as_markdown
 from escrow.portal.problems import STATUS_OF_FAMILY
+from escrow.releases.pages import requests_page
 from escrow.verification.pages import ladder_page, states_page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -27,7 +28,7 @@ def pages() -> Mapping[str, str]:
     return {
         "findings.md": findings_page(),
         "ladder.md": ladder_page(),
-        "states.md": states_page(),
+        "states.md": states_page() + "\n" + requests_page(),
         "permissions.md": _GENERATED + "# Who may do what\n\n" + table_as_markdown(),
         "errors.md": _errors_page(),
     }

@@ -52,9 +52,9 @@ def file(change: Changing, agreement_id: str, body: ActBody) -> Response:
     rooms, asker = change.rooms, change.asker
 
     def work() -> dict[str, object]:
-        envelope, papers = Envelope.from_json(body.envelope), body.to_papers()
         with rooms.database.writing() as session:
             found = check_agreement_allowed(session, asker, agreement_id, Verb.ACT_ON_REQUEST)
+            envelope, papers = Envelope.from_json(body.envelope), body.to_papers()
             filed = file_request(session, found, envelope, papers, rooms.scribe, rooms.clock)
         return _moved_on(rooms, filed)
 
@@ -84,9 +84,9 @@ def act(change: Changing, request_id: str, body: ActBody) -> Response:
     rooms, asker = change.rooms, change.asker
 
     def work() -> dict[str, object]:
-        envelope, papers = Envelope.from_json(body.envelope), body.to_papers()
         with rooms.database.writing() as session:
             found = _find(session, asker, request_id, Verb.ACT_ON_REQUEST).id
+            envelope, papers = Envelope.from_json(body.envelope), body.to_papers()
             take_act(session, found, envelope, papers, rooms.scribe, rooms.clock)
         return _moved_on(rooms, found)
 
@@ -213,11 +213,14 @@ def _own_release(session: Session, asker: Principal, request_id: str) -> Request
 
     Raises:
         FileUnknown: another beneficiary's, which looks as if there were nothing.
+        NotReleased: nothing was released yet.
     """
     opened = _find(session, asker, request_id, Verb.FETCH_RELEASE)
     own = parties.organisation(session, asker.organisation_id)
     if own is None or own.slug != opened.row.organisation:
         raise FileUnknown
+    if not opened.history.executed:
+        raise NotReleased
     return opened.id
 
 

@@ -9,15 +9,16 @@ import pytest
 
 from escrow.parties.permissions import Role
 from escrow.testing.portal import PortalWorld
+from escrow.testing.releases import ReleaseWorld
 
 
-class SettledWorld(PortalWorld):
+class SettledWorld(ReleaseWorld):
     """A portal whose parties are done: what they have made is at hand by name."""
 
-    agreement = ""
     deposit_id = ""
+    request_id = ""
 
-    def settle(self) -> None:
+    def settle(self) -> str:
         """Do everything that comes before the day-to-day."""
         self.set_up()
         self.agreement = self.bring_into_force()
@@ -27,7 +28,9 @@ class SettledWorld(PortalWorld):
         self.issue("other vendor", "strangers", Role.VENDOR)
         self.issue("other beneficiary", "strangers", Role.BENEFICIARY)
         self.join("other agent", "strangers", "zoe@strangers.example", Role.AGENT)
+        self.request_id = self.request()
         self.issue("other auditor", "strangers", Role.AUDITOR, agreements=["agr_of_others"])
+        return self.deposit_id
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,16 @@ GET    /agreements/{agreement_id}/shares             403 403 403 in  403 404 404
 POST   /agreements/{agreement_id}/canary-shares      403 403 403 in  403 404 404 404 404 401
 GET    /agreements/{agreement_id}/canary-shares      403 403 403 in  403 404 404 404 404 401
 GET    /agreements/{agreement_id}/recipient-canaries 403 in  in  in  403 404 404 404 404 401
+POST   /agreements/{agreement_id}/requests           403 in  in  in  403 404 404 404 404 401
+GET    /requests                                     in  in  in  in  in  in  in  in  in  401
+GET    /requests/{request_id}                        in  in  in  in  in  404 404 404 404 401
+POST   /requests/{request_id}/acts                   403 in  in  in  403 404 404 404 404 401
+GET    /requests/{request_id}/papers/{sha256}        403 in  in  in  403 404 404 404 404 401
+GET    /requests/{request_id}/confirmation           403 403 403 in  403 404 404 404 404 401
+POST   /requests/{request_id}/confirmations          403 403 403 in  403 404 404 404 404 401
+GET    /requests/{request_id}/release                403 403 in  403 403 404 404 404 404 401
+GET    /requests/{request_id}/certificate            in  in  in  in  in  404 404 404 404 401
+GET    /requests/{request_id}/files/{file_id}        403 403 in  403 403 404 404 404 404 401
 GET    /trust-root                                   in  in  in  in  in  in  in  in  in  in
 GET    /ledger/checkpoint                            in  in  in  in  in  in  in  in  in  in
 GET    /health                                       in  in  in  in  in  in  in  in  in  in
@@ -71,6 +81,12 @@ SENT = {
     "POST /tokens": {"organisation": "northwind", "role": "vendor"},
     "POST /products": {"vendor": "northwind", "slug": "another", "name": "Another"},
     "POST /agreements/{agreement_id}/acts": {"payload": "none"},
+    "POST /agreements/{agreement_id}/requests": {"envelope": {}, "papers": []},
+    "POST /requests/{request_id}/acts": {"envelope": {}, "papers": []},
+    "POST /requests/{request_id}/confirmations": {
+        "envelope": {},
+        "shares": [{"epoch": 1, "index": 1, "file": "AAAA"}],
+    },
     "POST /agreements/{agreement_id}/canary-shares": {"recipient": "age1none", "file": "AAAA"},
 }
 
@@ -90,6 +106,8 @@ class Row:
         """The route with northwind's things; a fresh one where it may be gone afterwards."""
         names = {"vendor": "northwind", "product": "ledger-core", "slug": "northwind"}
         names |= {"number": "1", "agreement_id": world.agreement, "deposit_id": world.deposit_id}
+        names |= {"request_id": world.request_id, "file_id": "prt_none"}
+        names["sha256"] = world.request_subject().statement_sha256
         if self.method == "DELETE":
             names |= {"deposit_id": world.draft()}
             names |= {"token_id": world.issue("doomed", "northwind", "vendor")}
