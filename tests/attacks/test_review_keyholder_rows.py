@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from escrow.deposits import records as deposits
+from escrow.evidence.statements import Stamp
 from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex, sha256_hex
 from escrow.ground.identifiers import AgreementId, DepositId, PartId
@@ -47,6 +48,8 @@ class KeyholderWorld:
             self.ledger.keys,
             str(self.worker.recipient),
             self.clock,
+            self.ledger.heads,
+            Stamp("Trial Escrow", "production", "0"),
         )
         self.lanes = Lanes(self.grounds)
         with self.database.writing() as session:
