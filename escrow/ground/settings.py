@@ -9,22 +9,22 @@ limit must not silently be no limit. Nothing is created here and no file but tha
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
 
+from escrow.ground import setting_values as form
 from escrow.ground.errors import InvalidInput, Refused
+from escrow.ground.mail_settings import MAIL_SPECS, NO_MAIL_SERVER, MailSettings, SmtpTls
+from escrow.ground.setting_values import GIB, MIB, PREFIX, Spec
 
 Environment = Literal["production", "demo", "development"]
 KeyManagerName = Literal["", "file"]
 
-PREFIX = "ESCROW_"
 DEFAULT = "default"
 
 SYSTEM_FILE = Path("/etc/escrow/escrow.toml")
@@ -44,10 +44,6 @@ CLIENT_VARIABLES = frozenset(
     }
 )
 
-KIB = 1024
-MIB = 1024 * KIB
-GIB = 1024 * MIB
-
 # A push is unpacked in scratch, which is memory; larger histories come as an upload.
 DEFAULT_MAX_PUSH_BYTES = 2 * GIB
 # The largest part that is uploaded; it streams, so the bound is the disk's and not the memory's.
@@ -60,10 +56,6 @@ _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse
 
 # A configuration is typed by a person; a megabyte of it is some other file.
 _MAX_FILE_BYTES = MIB
-
-_SIZE = re.compile(r"(\d+)\s*(|B|KiB|MiB|GiB|TiB)", re.IGNORECASE)
-_UNITS = {"": 1, "b": 1, "kib": KIB, "mib": MIB, "gib": GIB, "tib": 1024 * GIB}
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 class UnknownSetting(InvalidInput):
@@ -136,11 +128,41 @@ class Settings:
     build_memory_bytes: int
     build_disk_bytes: int
     build_seconds: int
+    smtp_host: str | None
+    smtp_tls: SmtpTls
+    smtp_port: int
+    smtp_username: str | None
+    smtp_password_file: Path | None
+    smtp_ca_file: Path | None
+    smtp_from: str | None
+    smtp_reply_to: str | None
     sources: Mapping[str, str] = field(repr=False)
 
     def is_named(self, name: str) -> bool:
         """Tell whether somebody set this value, as against taking the default."""
         return self.sources[name] != DEFAULT
+
+    @property
+    def mail(self) -> MailSettings | None:
+        """The mail server, None when none is set.
+
+        Raises:
+            MailIncomplete, MailPasswordInClear: its settings do not go together.
+        """
+        if self.smtp_host is None:
+            return None
+        mail = MailSettings(
+            host=self.smtp_host,
+            port=self.smtp_port,
+            tls=self.smtp_tls,
+            username=self.smtp_username,
+            password_file=self.smtp_password_file,
+            ca_file=self.smtp_ca_file,
+            sender=self.smtp_from or "",
+            reply_to=self.smtp_reply_to or self.smtp_from or "",
+        )
+        mail.check()
+        return mail
 
     def explain(self) -> tuple[ExplainedSetting, ...]:
         """Return every setting with its value, source and meaning, for ``escrow config check``."""
@@ -161,22 +183,33 @@ class Settings:
             KeyManagerNotNamed: no key manager, and production takes none by default.
             ScratchNotMemory: scratch is no tmpfs and nobody named it.
             DatabaseOnNetwork: SQLite on a network file system.
+            MailIncomplete, MailPasswordInClear: of a mail server that is set.
         """
         _check_key_manager(self)
         _check_database_place(self)
-        warnings = []
+        if not _is_memory(self.scratch):
+            _check_scratch_named(self)
+        return self.warnings()
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return a sentence for each setting that may be so, and that somebody should know of.
+
+        Raises:
+            MailIncomplete, MailPasswordInClear: of a mail server that is set.
+        """
+        mail = self.mail
+        found = list(mail.warnings()) if mail else [NO_MAIL_SERVER]
         if self.key_manager == "file":
-            warnings.append(
+            found.append(
                 "The file key manager keeps key-encryption keys on this machine's disk: "
                 "whoever copies that disk holds Lock B."
             )
         if not _is_memory(self.scratch):
-            _check_scratch_named(self)
-            warnings.append(
+            found.append(
                 f"Scratch {self.scratch} is no tmpfs: plaintext of arriving parts touches that "
                 "volume. Encrypt it with a key that is thrown away."
             )
-        return tuple(warnings)
+        return tuple(found)
 
 
 def read_settings(
@@ -238,181 +271,90 @@ def file_system_of(path: Path, mounts: str | None = None) -> str:
     return kind
 
 
-@dataclass(frozen=True)
-class Spec:
-    """One setting: how it is read, what stands when nobody sets it, what it does.
-
-    Args:
-        name: the field of :class:`Settings`, and the key in the file.
-        parse: text or TOML value to value; raises ValueError with what would be right.
-        default: from the settings above it in the table.
-        explanation: one line for whoever runs the service.
-    """
-
-    name: str
-    parse: Callable[[object], object]
-    default: Callable[[Mapping[str, Any]], object]
-    explanation: str
-
-    @property
-    def variable(self) -> str:
-        """The name in the environment."""
-        return PREFIX + self.name.upper()
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or "\0" in value or "\n" in value:
-        raise ValueError("a text on one line")
-    return value
-
-
-def _optional_text(value: object) -> str | None:
-    return _text(value) or None
-
-
-def _path(value: object) -> Path:
-    path = Path(_text(value))
-    if not path.is_absolute():
-        raise ValueError("an absolute path, starting with '/'")
-    return path
-
-
-def _one_of(*allowed: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value not in allowed:
-            raise ValueError("one of " + ", ".join(repr(word) for word in allowed))
-        return str(value)
-
-    return parse
-
-
-def _integer(low: int, high: int) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        text = str(value)
-        if isinstance(value, bool) or not re.fullmatch(r"\d{1,12}", text):
-            raise ValueError(f"a whole number from {low} to {high}")
-        if not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _cpus(value: object) -> float:
-    expected = "a number of processors, 0.1 to 1024"
-    try:
-        number = float(str(value))
-    except ValueError:
-        raise ValueError(expected) from None
-    if not math.isfinite(number) or not 0.1 <= number <= 1024:
-        raise ValueError(expected)
-    return number
-
-
-def _size(value: object) -> int:
-    match = _SIZE.fullmatch(str(value).strip())
-    if match is None or isinstance(value, bool) or int(match[1]) == 0:
-        raise ValueError("a size such as 500MiB, 4GiB or a number of bytes")
-    return int(match[1]) * _UNITS[match[2].lower()]
-
-
-def _user(value: object) -> str:
-    text = _text(value)
-    if not _USER.fullmatch(text):
-        raise ValueError("the name of a system user, such as escrow-git")
-    return text
-
-
-def _http_url(value: object) -> str:
-    text = _text(value)
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("an address such as https://escrow.example.org")
-    return text.rstrip("/")
-
-
-def _database_url(value: object) -> str:
-    text = _text(value)
-    if text.startswith("sqlite:////") or text.startswith("postgresql+psycopg://"):
-        return text
-    raise ValueError("sqlite:////absolute/path.db or postgresql+psycopg://user@host/database")
-
-
 SPECS: tuple[Spec, ...] = (
     Spec(
         "env",
-        _one_of(*get_args(Environment)),
+        form.one_of(*get_args(Environment)),
         lambda _: "production",
         "production, demo or development; the latter two are stamped on every statement",
     ),
     Spec(
         "home",
-        _path,
+        form.path,
         lambda _: Path("/var/lib/escrow"),
         "the service's folder: database, sealed parts, keys",
     ),
     Spec(
         "scratch",
-        _path,
+        form.path,
         lambda known: Path(f"/dev/shm/escrow-{known['uid']}"),  # noqa: S108 (memory is the point)
         "where plaintext may be while it is sealed; must be memory (tmpfs) unless named",
     ),
-    Spec("blobs", _path, lambda known: known["home"] / "blobs", "where sealed parts are stored"),
+    Spec(
+        "blobs", form.path, lambda known: known["home"] / "blobs", "where sealed parts are stored"
+    ),
     Spec(
         "database_url",
-        _database_url,
+        form.database_url,
         lambda known: f"sqlite:///{known['home'] / 'database' / 'escrow.db'}",
         "the database; PostgreSQL when more than one machine works",
     ),
-    Spec("listen_host", _text, lambda _: "127.0.0.1", "the address that the portal listens on"),
-    Spec("listen_port", _integer(1, 65535), lambda _: 8420, "the portal's port"),
+    Spec("listen_host", form.text, lambda _: "127.0.0.1", "the address that the portal listens on"),
+    Spec("listen_port", form.integer(1, 65535), lambda _: 8420, "the portal's port"),
     Spec(
         "public_url",
-        _http_url,
+        form.http_url,
         lambda known: f"http://{known['listen_host']}:{known['listen_port']}",
         "the address that others reach the portal by; stands in remotes and links",
     ),
     Spec(
         "key_manager",
-        _one_of(*get_args(KeyManagerName)),
+        form.one_of(*get_args(KeyManagerName)),
         lambda known: "" if known["env"] == "production" else "file",
         "who holds the key-encryption keys; 'file' must be named in production",
     ),
-    Spec("keyholder_user", _user, lambda _: "escrow-keyholder", "the keyholder's system user"),
-    Spec("git_user", _user, lambda _: "escrow-git", "the system user that receives pushes"),
+    Spec("keyholder_user", form.user, lambda _: "escrow-keyholder", "the keyholder's system user"),
+    Spec("git_user", form.user, lambda _: "escrow-git", "the system user that receives pushes"),
     Spec(
         "docker_host",
-        _optional_text,
+        form.optional_text,
         lambda _: None,
         "the builder host's Docker address; the machine's own socket when not set",
     ),
     Spec(
         "sandbox_runtime",
-        _optional_text,
+        form.optional_text,
         lambda _: None,
         "the container runtime of trial builds (e.g. runsc); the engine's own when not set",
     ),
     Spec(
-        "workers", _integer(1, 64), lambda _: DEFAULT_WORKERS, "verifications that run at one time"
+        "workers",
+        form.integer(1, 64),
+        lambda _: DEFAULT_WORKERS,
+        "verifications that run at one time",
     ),
     Spec(
         "max_push_bytes",
-        _size,
+        form.size,
         lambda _: DEFAULT_MAX_PUSH_BYTES,
         "the largest git push; it is unpacked in scratch",
     ),
     Spec(
-        "max_upload_bytes", _size, lambda _: DEFAULT_MAX_UPLOAD_BYTES, "the largest uploaded part"
+        "max_upload_bytes",
+        form.size,
+        lambda _: DEFAULT_MAX_UPLOAD_BYTES,
+        "the largest uploaded part",
     ),
-    Spec("build_cpus", _cpus, lambda _: 2.0, "processors of one trial build"),
-    Spec("build_memory_bytes", _size, lambda _: 4 * GIB, "memory of one trial build"),
-    Spec("build_disk_bytes", _size, lambda _: 16 * GIB, "workspace of one trial build"),
+    Spec("build_cpus", form.cpus, lambda _: 2.0, "processors of one trial build"),
+    Spec("build_memory_bytes", form.size, lambda _: 4 * GIB, "memory of one trial build"),
+    Spec("build_disk_bytes", form.size, lambda _: 16 * GIB, "workspace of one trial build"),
     Spec(
         "build_seconds",
-        _integer(10, 7 * 24 * 3600),
+        form.integer(10, 7 * 24 * 3600),
         lambda _: 3600,
         "the longest that one phase of a trial build may take",
     ),
+    *MAIL_SPECS,
 )
 
 _NAMES = tuple(spec.name for spec in SPECS)
