@@ -14,6 +14,7 @@ from escrow.deposits import records as _deposits
 from escrow.engine import records as _engine
 from escrow.ground.database import Database, metadata
 from escrow.ledger import records as _ledger
+from escrow.notices import records as _notices
 from escrow.parties import records as _parties
 from escrow.register import records as _register
 from escrow.releases import records as _releases
@@ -22,7 +23,17 @@ from escrow.verification import records as _verification
 
 __all__ = ["metadata", "owns", "upgrade"]
 
-ROOMS = (_deposits, _engine, _ledger, _parties, _register, _releases, _vault, _verification)
+ROOMS = (
+    _deposits,
+    _engine,
+    _ledger,
+    _notices,
+    _parties,
+    _register,
+    _releases,
+    _vault,
+    _verification,
+)
 
 
 def owns(item: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:

@@ -21,6 +21,7 @@ DOORS = {
     "dbos": ("escrow/engine/",),
     "docker": ("builders/sandbox",),
     "fastapi": ("escrow/portal/",),
+    "smtplib": ("escrow/notices/smtp.py",),
     "alembic": ("escrow/operations/tables.py", "escrow/operations/migrations/"),
 }
 

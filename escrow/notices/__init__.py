@@ -1,0 +1,1 @@
+"""Telling the parties that something happened: an outbox, and letters that hold references only."""

@@ -1,0 +1,223 @@
+"""The words of every notice. One table for each language; a letter has nothing else in it.
+
+Guarantees: every kind has a sentence on what happened, and one for each reader on what he has to
+do, so that nobody is told "see attachment". The texts name no evidence, statement, product or
+file: whoever reads a mail on its way learns that there is a request, and nothing of its matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from escrow.notices.notices import DEFAULT_LANGUAGE, Kind, Reader
+
+_NOTHING = "Nothing. You are told so that you know."
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The words of one kind.
+
+    Args:
+        subject: begins with a capital letter, without a full stop.
+        happened: one or two sentences.
+        to_do: for each reader, what he has to do.
+    """
+
+    subject: str
+    happened: str
+    to_do: Mapping[Reader, str]
+
+
+@dataclass(frozen=True)
+class Language:
+    """Everything that is said in one language.
+
+    Args:
+        wordings: one for each kind.
+        trial: said first where the service is no production; ``{environment}`` is its name.
+        labels: of the lines with values.
+        calendar: how a computed day is explained; ``{calendar}`` is the calendar's code.
+        days_end: when a last day has passed.
+        closing: said last in every letter.
+    """
+
+    wordings: Mapping[Kind, Wording]
+    trial: str
+    labels: Mapping[str, str]
+    calendar: str
+    days_end: str
+    closing: str
+
+
+def _told(
+    *, vendor: str = _NOTHING, beneficiary: str = _NOTHING, agent: str = _NOTHING
+) -> Mapping[Reader, str]:
+    return MappingProxyType(
+        {Reader.VENDOR: vendor, Reader.BENEFICIARY: beneficiary, Reader.AGENT: agent}
+    )
+
+
+_ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
+    {
+        Kind.RELEASE_REQUEST_FILED: Wording(
+            "Release request filed",
+            "A beneficiary has filed a release request under this agreement.",
+            _told(
+                vendor="Read the request and acknowledge its service with your own key. Then "
+                "consent to it, or file contrary instructions. Your period begins when you "
+                "acknowledge, or when an agent states with proof that you were served.",
+                agent="See that the vendor is served. Where the vendor does not acknowledge it, "
+                "state the service with its proof, signed with your own key.",
+            ),
+        ),
+        Kind.SERVICE_STATED: Wording(
+            "Service of the release request stated",
+            "The service of the release request on the vendor is proven, and a period runs.",
+            _told(
+                vendor="Consent to the request, or file contrary instructions signed with your "
+                "own key, before the last day has ended. Silence until then lets the release go "
+                "on.",
+                agent="Nothing before the last day has ended. If contrary instructions reach you "
+                "by any other channel, you may not confirm.",
+            ),
+        ),
+        Kind.CURE_PERIOD_BEGUN: Wording(
+            "Period to cure begun",
+            "The service of the release request on the vendor is proven. What it is based on can "
+            "be cured, and the period for that runs.",
+            _told(
+                vendor="Cure it before the last day has ended, and agree with the beneficiary "
+                "that the request is withdrawn; or consent; or file contrary instructions signed "
+                "with your own key.",
+                beneficiary="If it is cured, withdraw the request.",
+            ),
+        ),
+        Kind.OBJECTION_PERIOD_BEGUN: Wording(
+            "Period for contrary instructions begun",
+            "The period to cure has ended, and the period for contrary instructions runs.",
+            _told(
+                vendor="Consent to the request, or file contrary instructions signed with your "
+                "own key, before the last day has ended. Silence until then lets the release go "
+                "on.",
+                agent="Nothing before the last day has ended. If contrary instructions reach you "
+                "by any other channel, you may not confirm.",
+            ),
+        ),
+        Kind.CONTRARY_INSTRUCTIONS_FILED: Wording(
+            "Contrary instructions filed",
+            "The vendor has filed contrary instructions in time. The release does not go on.",
+            _told(
+                vendor="Nothing, if it was you. If it was not, tell the service at once.",
+                beneficiary="Read them. The vendor may still consent, you may withdraw the "
+                "request, or the matter goes to whoever decides under your agreement.",
+                agent="Do not confirm.",
+            ),
+        ),
+        Kind.LATE_INSTRUCTIONS_FILED: Wording(
+            "Contrary instructions filed after the period",
+            "The vendor has filed contrary instructions after the period had ended. They are "
+            "written down; they do not stop the release.",
+            _told(),
+        ),
+        Kind.CONSENT_GIVEN: Wording(
+            "Vendor consents to the release",
+            "The vendor has consented to the release request.",
+            _told(
+                vendor="Nothing, if it was you. If it was not, tell the service at once.",
+                agent="Be ready to confirm: you are told when the confirmation is open.",
+            ),
+        ),
+        Kind.REQUEST_APPROVED: Wording(
+            "Release request approved by silence",
+            "The period for contrary instructions has ended without any. The release goes on.",
+            _told(agent="Be ready to confirm: you are told when the confirmation is open."),
+        ),
+        Kind.REQUEST_WITHDRAWN: Wording(
+            "Release request withdrawn",
+            "The beneficiary has withdrawn the release request. Nothing is released.",
+            _told(
+                beneficiary="Nothing, if it was you. If it was not, tell the service at once.",
+                agent="Do not confirm.",
+            ),
+        ),
+        Kind.REQUEST_VOIDED: Wording(
+            "Release request void",
+            "The agreement has changed, so the release request and every confirmation of it are "
+            "void. Nothing is released.",
+            _told(
+                beneficiary="File a new request if the condition still holds.",
+                agent="Do not confirm.",
+            ),
+        ),
+        Kind.CONFIRMATION_OPEN: Wording(
+            "Confirmation of a release open",
+            "The agents may now confirm the release.",
+            _told(
+                agent="Check and confirm with 'escrow confirm' in your own client, with your own "
+                "key and share. Confirm only if no contrary instructions reached you by any "
+                "channel. Nobody ever asks you for your key or share: not by mail, not by "
+                "telephone, not on a web page.",
+            ),
+        ),
+        Kind.RELEASE_EXECUTED: Wording(
+            "Release executed",
+            "The deposits are released to the beneficiary.",
+            _told(
+                beneficiary="Download the package, open it with the recipient's key that your "
+                "agreement pins, and keep it. The certificate lies beside it.",
+                agent="A new sealing key takes the place of the one that was used: take part in "
+                "its set-up when you are asked.",
+            ),
+        ),
+        Kind.RELEASE_ABORTED: Wording(
+            "Release aborted",
+            "The release was stopped before anything was handed over, because something that "
+            "stops it was filed in time.",
+            _told(
+                beneficiary="Read why. A new request may be filed.",
+                agent="Do not confirm this request again.",
+            ),
+        ),
+        Kind.CEREMONY_NEEDED: Wording(
+            "Key set-up needed",
+            "This agreement needs a new set-up of its sealing key.",
+            _told(
+                agent="Take part with your own client: receive your share, open the canary, and "
+                "sign that it opened.",
+            ),
+        ),
+    }
+)
+
+ENGLISH = Language(
+    wordings=_ENGLISH,
+    trial="TRIAL. This service runs as '{environment}': this mail is no notice under any "
+    "agreement.",
+    labels=MappingProxyType(
+        {
+            "agreement": "Agreement",
+            "request": "Request",
+            "last_day": "Last day",
+            "place": "Look at",
+            "to_do": "What you have to do",
+        }
+    ),
+    calendar="business days of calendar {calendar}",
+    days_end="A day has ended when it has ended everywhere on earth (UTC-12).",
+    closing="This mail tells you where to look. By itself it starts no period and ends none: what "
+    "counts stands in the agreement's ledger. An answer to this mail is no signed act.",
+)
+
+LANGUAGES: Mapping[str, Language] = MappingProxyType({DEFAULT_LANGUAGE: ENGLISH})
+
+
+def language_of(code: str) -> Language:
+    """Return the texts of a language, English where there are none yet.
+
+    Args:
+        code: such as ``de`` or ``de-AT``; the part before the dash is enough.
+    """
+    return LANGUAGES.get(code) or LANGUAGES.get(code.partition("-")[0]) or ENGLISH
