@@ -20,10 +20,12 @@ from escrow.ground.clock import Clock, SystemClock
 from escrow.ground.database import Database
 from escrow.ground.settings import Settings
 from escrow.ledger.appending import Scribe
+from escrow.notices.sending import Sender
 from escrow.operations.home import Home, own_user
 from escrow.operations.images import sandbox_of
 from escrow.operations.installation import PORTAL, WORKER, service_keys
 from escrow.operations.keyholder.client import SocketKeyholder
+from escrow.operations.mailing import sender_of
 from escrow.portal.rooms import Rooms
 from escrow.register.inforce import agreements_in_force
 from escrow.register.reading import parties_covering
@@ -68,7 +70,7 @@ class Scratch:
 
 @dataclass(frozen=True)
 class Service:
-    """Portal and worker of one process."""
+    """Portal and worker of one process; no sender where no mail server is set."""
 
     settings: Settings
     database: Database
@@ -76,6 +78,7 @@ class Service:
     rooms: Rooms
     scratch: Scratch
     runner: SandboxRunner
+    sender: Sender | None
 
 
 def assemble(settings: Settings, root: TrustRoot) -> Service:
@@ -91,11 +94,12 @@ def assemble(settings: Settings, root: TrustRoot) -> Service:
     rooms = _rooms(settings, root, database, engine, keyholder, blobs, stamp, scratch, clock)
     runner = SandboxRunner(sandbox_of(settings), build_limits(settings))
     keys = service_keys(home)
+    scribe = Scribe(WORKER, keys.worker, clock)
     tools = Tools(
         database=database,
         engine=engine,
         clock=clock,
-        scribe=Scribe(WORKER, keys.worker, clock),
+        scribe=scribe,
         signer=keys.worker,
         keyholder=keyholder,
         worker=keys.worker_identity,
@@ -105,7 +109,8 @@ def assemble(settings: Settings, root: TrustRoot) -> Service:
         stamp=stamp,
     )
     Examiner(tools).define()
-    return Service(settings, database, engine, rooms, scratch, runner)
+    sender = sender_of(settings, root, database, scribe, clock)
+    return Service(settings, database, engine, rooms, scratch, runner, sender)
 
 
 def _rooms(

@@ -15,6 +15,7 @@ from escrow.deposits.recovery import clear_up
 from escrow.ground.settings import Settings
 from escrow.operations.assembly import Service, assemble
 from escrow.operations.installation import initialise, prepare, running_keyholder
+from escrow.operations.mailing import keep_sending
 from escrow.parties.idempotency import forget_expired
 from escrow.portal.app import make_app
 
@@ -73,6 +74,10 @@ def _run(service: Service, tell: Callable[[str], None]) -> None:
     ).start()
     service.engine.start()
     threading.Thread(target=_keep_up, args=(service,), name="upkeep", daemon=True).start()
+    if service.sender is not None:
+        # A thread of its own: a mail server that is slow to answer keeps nothing else waiting.
+        sending = (service.sender, service.engine.stopping)
+        threading.Thread(target=keep_sending, args=sending, name="notices", daemon=True).start()
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(rooms),
