@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 STATE ?= /var/lib/escrow
 
-.PHONY: help setup engine images demo serve test test-fast lint bench docs lock clean
+.PHONY: help setup mail engine images demo serve test test-fast lint bench docs lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -12,6 +12,9 @@ help: ## Print this list
 setup: ## Install the Python packages of the lock file into .venv, and the few Debian tools in use
 	@scripts/ensure-python.sh
 	@scripts/ensure-tools.sh git age zstd unshare=util-linux setpriv=util-linux
+
+mail: setup ## Make sure that the mail server of the tests is there (Debian's exim4, not started)
+	@scripts/ensure-tools.sh /usr/sbin/exim4=exim4-daemon-light
 
 engine: setup ## Make sure a Docker engine answers (installs Debian's docker.io where none does)
 	@scripts/ensure-engine.sh
@@ -26,7 +29,7 @@ serve: images ## Run the service for real use on 127.0.0.1:8420, its state in $(
 	@# Production refuses a key manager that was not named; this line names it.
 	@ESCROW_HOME=$(STATE) ESCROW_KEY_MANAGER=file .venv/bin/escrow serve
 
-test: images ## Run every test, the Docker ones included
+test: images mail ## Run every test, the Docker ones included
 	@$(PY) -m pytest
 
 test-fast: setup ## Run the tests that need neither Docker nor other processes
