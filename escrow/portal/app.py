@@ -15,6 +15,7 @@ from escrow.portal.routes import (
     agreements,
     ceremonies,
     deposits,
+    notices,
     parties,
     products,
     releases,
@@ -25,6 +26,19 @@ from escrow.portal.tus import TusApp
 
 API = "/api/v1"
 GIT = "/git"
+
+# In the order of the API's description.
+_ROUTES = (
+    parties,
+    products,
+    agreements,
+    ceremonies,
+    deposits,
+    releases,
+    reports,
+    notices,
+    status,
+)
 
 
 def make_app(rooms: Rooms) -> ASGIApp:
@@ -44,7 +58,7 @@ def make_app(rooms: Rooms) -> ASGIApp:
     api.state.rooms = rooms
     problems.install(api)
     routes = APIRouter(prefix=API)
-    for module in (parties, products, agreements, ceremonies, deposits, releases, reports, status):
+    for module in _ROUTES:
         _summarise(module.router)
         routes.include_router(module.router)
     api.include_router(routes)

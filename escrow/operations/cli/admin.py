@@ -171,6 +171,33 @@ def tokens() -> None:
     give_table(items, columns, "No tokens yet.")
 
 
+@app.command("notices")
+def notices(
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only those that are not tried any more.")
+    ] = False,
+    retry: Annotated[
+        str | None, typer.Option(help="Put this one, which failed, back into the outbox.")
+    ] = None,
+    before: Annotated[str | None, typer.Option(help="Only those older than this one.")] = None,
+) -> None:
+    """List the notices to the parties, newest first, and how far each got.
+
+    Example: escrow admin notices --failed
+    """
+    if retry is not None:
+        document = remote.call("POST", f"/notices/{remote.id_path(retry)}/retry").json()
+        give(document, f"{retry} is sent again.")
+        return
+    asked = {"failed": "true"} if failed else {}
+    asked |= {"before": before} if before else {}
+    page = remote.call("GET", "/notices", parameters=asked).json()
+    columns = ("id", "state", "kind", "reader", "address", "attempts", "answer", "posted_at")
+    give_table(page["items"], columns, "No notices.")
+    if page["next"]:
+        say(f"There are older ones: --before {page['next']}")
+
+
 @app.command("revoke")
 def revoke(token_id: Annotated[str, typer.Argument(help="The token's id.")]) -> None:
     """Revoke a token, at once.

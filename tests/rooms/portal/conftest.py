@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from escrow.ground.identifiers import AgreementId
+from escrow.notices import outbox
+from escrow.notices.notices import Kind, NoticeToSend, Reader
 from escrow.parties.permissions import Role
 from escrow.testing.portal import PortalWorld
 from escrow.testing.releases import ReleaseWorld
@@ -17,6 +20,7 @@ class SettledWorld(ReleaseWorld):
 
     deposit_id = ""
     request_id = ""
+    notice_id = ""
 
     def settle(self) -> str:
         """Do everything that comes before the day-to-day."""
@@ -24,6 +28,7 @@ class SettledWorld(ReleaseWorld):
         self.agreement = self.bring_into_force()
         self.deposit_id = self.deposit()
         self.verify(self.deposit_id)
+        self.notice_id = post_notice(self, self.agreement, "nobody")
         self.issue("auditor", "auditors", Role.AUDITOR, agreements=[self.agreement])
         self.issue("other vendor", "strangers", Role.VENDOR)
         self.issue("other beneficiary", "strangers", Role.BENEFICIARY)
@@ -31,6 +36,20 @@ class SettledWorld(ReleaseWorld):
         self.request_id = self.request()
         self.issue("other auditor", "strangers", Role.AUDITOR, agreements=["agr_of_others"])
         return self.deposit_id
+
+
+def post_notice(world: PortalWorld, agreement: str, address: str) -> str:
+    """Put a notice to an address into the outbox, as a room does; return its id."""
+    notice = NoticeToSend(
+        key=f"trial-{uuid.uuid4()}",
+        kind=Kind.CEREMONY_NEEDED,
+        reader=Reader.AGENT,
+        to=address,
+        agreement_id=AgreementId(agreement),
+    )
+    with world.database.writing() as session:
+        scribe, now = world.rooms.scribe, world.clock.now()
+        return outbox.post(session, scribe, notice, actor="mem_1", now=now)
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,8 @@ POST   /requests/{request_id}/confirmations          403 403 403 in  403 404 404
 GET    /requests/{request_id}/release                403 403 in  403 403 404 404 404 404 401
 GET    /requests/{request_id}/certificate            in  in  in  in  in  404 404 404 404 401
 GET    /requests/{request_id}/files/{file_id}        403 403 in  403 403 404 404 404 404 401
+GET    /notices                                      in  404 404 404 404 404 404 404 404 401
+POST   /notices/{notice_id}/retry                    in  404 404 404 404 404 404 404 404 401
 GET    /trust-root                                   in  in  in  in  in  in  in  in  in  in
 GET    /ledger/checkpoint                            in  in  in  in  in  in  in  in  in  in
 GET    /health                                       in  in  in  in  in  in  in  in  in  in
@@ -108,6 +110,7 @@ class Row:
         names |= {"number": "1", "agreement_id": world.agreement, "deposit_id": world.deposit_id}
         names |= {"request_id": world.request_id, "file_id": "prt_none"}
         names["sha256"] = world.request_subject().statement_sha256
+        names |= {"notice_id": world.notice_id}
         if self.method == "DELETE":
             names |= {"deposit_id": world.draft()}
             names |= {"token_id": world.issue("doomed", "northwind", "vendor")}
