@@ -40,6 +40,7 @@ from escrow.releases.errors import (
     WrongDoer,
 )
 from escrow.releases.history import ACT_OF, Given, service_of
+from escrow.releases.notifying import notify
 from escrow.releases.papers import Paper, check_papers, keep_papers
 from escrow.releases.reading import OpenedRequest, open_request
 from escrow.releases.subjects import (
@@ -109,7 +110,8 @@ def file_request(
     )
     records.add(session, row)
     keep_papers(session, subject.request_id, papers, taken.taken_at)
-    _append(session, scribe, Step.FILE, subject.request_id, taken, {})
+    entry = _append(session, scribe, Step.FILE, subject.request_id, taken, {})
+    notify(session, scribe, row, terms, Step.FILE, entry.stream_sequence, taken.taken_at)
     return subject.request_id
 
 
@@ -143,9 +145,11 @@ def take_act(
     step = _timed(step, opened, taken)
     data, named = _facts(step, opened, taken, clock.now())
     check_papers(papers, named)
-    move(session, opened, _by_table(step, data), taken.taken_at)
+    way = _by_table(step, data)
+    move(session, opened, way, taken.taken_at)
     keep_papers(session, request_id, papers, taken.taken_at)
-    _append(session, scribe, step, request_id, taken, data)
+    place = _append(session, scribe, step, request_id, taken, data).stream_sequence
+    notify(session, scribe, opened.row, opened.terms, way, place, taken.taken_at, data)
     return step
 
 

@@ -22,8 +22,15 @@ from escrow.releases import records
 from escrow.releases.acting import is_due, move
 from escrow.releases.confirming import SentShare, keep_confirmation, take_confirmation
 from escrow.releases.errors import TooFewConfirmations
+from escrow.releases.notifying import notify
 from escrow.releases.ports import ReleaseKeyholder
 from escrow.releases.reading import OpenedRequest, open_request
+
+# What the keyholder does by itself and people are told of, by where it leads.
+_STEP_OF_KEYHOLDER = {
+    State.CONFIRMING: Step.OPEN_CONFIRMATION,
+    State.RELEASED: Step.EXECUTE,
+}
 
 # More steps in a row than the longest way through the table is a fault, and must end.
 _MOST_STEPS = 8
@@ -113,12 +120,22 @@ class Driver:
         now = self.clock.now()
         move(session, opened, step, now)
         data: dict[str, object] = {"request_id": opened.id}
-        self.scribe.append(session, NewEvent(opened.stream, EVENT[step], "clock", data))
+        event = NewEvent(opened.stream, EVENT[step], "clock", data)
+        place = self.scribe.append(session, event).stream_sequence
+        services = opened.history.services
+        days = services[0].logged if services else None
+        notify(session, self.scribe, opened.row, opened.terms, step, place, now, days)
 
     def _repeat_state(self, session: Session, opened: OpenedRequest) -> None:
-        """Let the row say what the keyholder's events have changed."""
-        if opened.row.state != opened.history.state:
-            records.write_state(session, opened.row, opened.history.state, self.clock.now())
+        """Let the row say what the keyholder's events have changed, and tell of it once."""
+        row, history, now = opened.row, opened.history, self.clock.now()
+        if row.state == history.state:
+            return
+        records.write_state(session, row, history.state, now)
+        step = _STEP_OF_KEYHOLDER.get(history.state)
+        marks = history.executed if step is Step.EXECUTE else history.openings
+        if step is not None and marks:
+            notify(session, self.scribe, row, opened.terms, step, marks[-1].place, now)
 
     def _state(self, request_id: RequestId) -> State:
         with self.database.reading() as session:

@@ -65,6 +65,9 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
     unless the release was intended before. 4. The epoch of the open round, or else the one that
     counts, was dealt in this stream.
 
+    Args:
+        session: open for writing.
+
     Raises:
         RequestUnknown: no row, or no filing in the stream.
         HeadBehind, ChainBroken, ProofFails: question 1.
@@ -76,6 +79,9 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
     if row is None:
         raise RequestUnknown
     agreement_id = AgreementId(row.agreement_id)
+    # Others write all the time: what came last is taken into the tree in this very transaction,
+    # so that nothing stands behind the head. No checkpoint of it leaves before the commit.
+    on.sequencer.sequence(session)
     # 1. the stream
     chain = proven_stream(on, session, Stream("agreement", agreement_id))
     on.heads.check_reaches(Stream("agreement", agreement_id), chain)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from agreements.requests import EVENT, State, Step
+from agreements.requests import EVENT, Step
 from escrow.evidence.bundles import sign_statement
 from escrow.evidence.release_certificates import ReleaseFacts, release_statement
 from escrow.evidence.statements import STATEMENT_FIELD
@@ -77,7 +77,8 @@ class Releases:
             NoSuchThing: no such share, or no round is open.
             ShareOfAnother, BadShareFile, NoIdentityMatches: it is another one.
         """
-        with self._on.database.reading() as session:
+        self._on.sequence()
+        with self._on.database.writing() as session:
             evidence = gather(self._on, session, RequestId(request_id))
             round_ = self._round(session, evidence)
             row = next(
@@ -151,7 +152,6 @@ class Releases:
             opened_at=on.clock.now(),
         )
         records.add(session, row)
-        self._repeat(session, evidence, State.CONFIRMING)
 
     def _intend(self, session: Session, evidence: Evidence) -> None:
         """Write the intent on the very head that was decided on: nothing can stand between."""
@@ -175,7 +175,6 @@ class Releases:
         }
         event = NewEvent(evidence.stream, EVENT[Step.INTEND], KEYHOLDER, data)
         self._on.scribe.append(session, event)
-        self._repeat(session, evidence, State.EXECUTING)
 
     def _execute(self, session: Session, evidence: Evidence) -> None:
         on, intent = self._on, evidence.history.intended[-1]
@@ -227,7 +226,6 @@ class Releases:
             signed_at=entry.at,
         )
         releases.add(session, row)
-        self._repeat(session, evidence, State.RELEASED)
 
     def _shares(
         self,
@@ -297,11 +295,6 @@ class Releases:
                 records.end_round(session, row)
         if row is not None and on.keys.has_key(row.key_id):
             on.keys.destroy_key(row.key_id)
-
-    def _repeat(self, session: Session, evidence: Evidence, state: State) -> None:
-        row = releases.request_by_id(session, evidence.request_id)
-        if row is not None:
-            releases.write_state(session, row, state, self._on.clock.now())
 
 
 def _facts(evidence: Evidence, intent: Mark, decision: Decision, offer: Offer) -> ReleaseFacts:
