@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,10 +35,27 @@ STATEMENT = b"The vendor was wound up on 2 January 2026."
 EVIDENCE = b"Docket 17 of the court, page 1."
 
 
+@dataclass(frozen=True)
+class SettledFolder:
+    """What a settled world left behind when it was closed; copied, never changed."""
+
+    folder: Path
+    agreement: str
+    tokens: Mapping[str, str]
+
+
 class ReleaseWorld(PortalWorld):
     """A portal world whose people also request, object and confirm."""
 
     agreement = ""
+
+    @classmethod
+    def copied(cls, settled: SettledFolder, folder: Path) -> ReleaseWorld:
+        """Return a world that goes on where another was settled, in a folder of its own."""
+        shutil.copytree(settled.folder, folder, dirs_exist_ok=True)
+        world = cls(folder)
+        world.agreement, world.tokens = settled.agreement, dict(settled.tokens)
+        return world
 
     def settle(self) -> str:
         """Do everything that comes before a request; return the id of a verified deposit."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,19 +9,13 @@ import pytest
 from escrow.ground.errors import EscrowError
 from escrow.ground.identifiers import RequestId
 from escrow.releases.errors import NotApproved, ObjectionStands, TooFewConfirmations
-from escrow.testing.releases import ReleaseWorld
 
 LAST_DAY_ENDS = datetime(2026, 1, 17, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def world(tmp_path) -> Iterator[ReleaseWorld]:
-    made = ReleaseWorld(tmp_path)
-    try:
-        made.settle()
-        yield made
-    finally:
-        made.close()
+def world(release_world):
+    return release_world
 
 
 @pytest.fixture

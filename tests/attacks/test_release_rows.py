@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from escrow.ground.errors import EscrowError, Tampered
@@ -12,18 +10,12 @@ from escrow.ledger.appending import Scribe
 from escrow.ledger.errors import HeadBehind
 from escrow.ledger.events import NewEvent, Stream
 from escrow.testing.ledgers import named_key
-from escrow.testing.releases import ReleaseWorld
 from escrow.vault import age
 
 
 @pytest.fixture
-def world(tmp_path) -> Iterator[ReleaseWorld]:
-    made = ReleaseWorld(tmp_path)
-    try:
-        made.settle()
-        yield made
-    finally:
-        made.close()
+def world(release_world):
+    return release_world
 
 
 @pytest.fixture

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-
-from escrow.testing.releases import ReleaseWorld
 
 
 @pytest.fixture
-def world(tmp_path) -> Iterator[ReleaseWorld]:
+def world(release_world):
     """An installation with an agreement in force and one verified deposit."""
-    made = ReleaseWorld(tmp_path)
-    try:
-        made.settle()
-        yield made
-    finally:
-        made.close()
+    return release_world
