@@ -51,8 +51,8 @@ def post(
     if not add_if_free(session, row):
         return _same(session, notice).id
     scribe.append(session, events.posted(row, actor))
-    if mailbox_of(row.address) is None:
-        _fail_unmailable(session, scribe, row, actor, now)
+    if row.failed_at is not None:
+        scribe.append(session, events.failed(row, actor))
     return row.id
 
 
@@ -64,7 +64,7 @@ def retry(session: Session, scribe: Scribe, notice_id: str, *, actor: str, now: 
         NoticeNotFailed: it was sent, or is tried anyway.
         NoticeUnmailable: its address stands in no mail.
     """
-    row = records.by_id(session, notice_id)
+    row = records.hold(session, notice_id)
     if row is None:
         raise NoticeUnknown
     if row.failed_at is None:
@@ -123,6 +123,8 @@ def notice_of(row: NoticeRow) -> NoticeToSend:
 
 
 def _row_of(notice: NoticeToSend, now: datetime) -> NoticeRow:
+    # Written once: whoever posts needs no right to change what is in the outbox.
+    is_mailable = mailbox_of(notice.to) is not None
     return NoticeRow(
         id=new_id("ntc"),
         key=notice.key,
@@ -137,7 +139,9 @@ def _row_of(notice: NoticeToSend, now: datetime) -> NoticeRow:
         address=notice.to,
         salt=new_salt(),
         posted_at=now,
-        next_attempt_at=now,
+        next_attempt_at=now if is_mailable else None,
+        failed_at=None if is_mailable else now,
+        answer=None if is_mailable else UNMAILABLE,
     )
 
 
@@ -150,11 +154,3 @@ def _same(session: Session, notice: NoticeToSend) -> NoticeRow:
             "Make the key of the request, the kind and the reader.",
         )
     return row
-
-
-def _fail_unmailable(
-    session: Session, scribe: Scribe, row: NoticeRow, actor: str, now: datetime
-) -> None:
-    row.failed_at, row.next_attempt_at, row.answer = now, None, UNMAILABLE
-    records.keep(session, row)
-    scribe.append(session, events.failed(row, actor))

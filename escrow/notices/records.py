@@ -54,7 +54,12 @@ def by_key(session: Session, key: str) -> NoticeRow | None:
 
 
 def by_id(session: Session, notice_id: str) -> NoticeRow | None:
-    """Return a notice, locked until the transaction ends where the database locks rows."""
+    """Return a notice by its id."""
+    return session.get(NoticeRow, notice_id)
+
+
+def hold(session: Session, notice_id: str) -> NoticeRow | None:
+    """Return a notice that stays ours to change until the transaction ends."""
     query = select(NoticeRow).where(NoticeRow.id == notice_id).with_for_update()
     return session.exec(query).first()
 

@@ -137,7 +137,7 @@ class Sender:
     def _record_once(self, claimed: Claimed, outcome: Outcome) -> None:
         now = self.clock.now()
         with self.database.writing() as session:
-            row = records.by_id(session, claimed.row.id)
+            row = records.hold(session, claimed.row.id)
             if row is None or row.next_attempt_at is None:
                 # Somebody whose lease began when ours had ended was faster.
                 return
