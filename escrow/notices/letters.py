@@ -28,6 +28,9 @@ _MESSAGE_ID_CHARS = 32
 # RFC 5322, section 2.1.1.
 _MAX_LINE_CHARS = 998
 
+# Headers stay on one line: a subject that begins after a fold is lost in some readers' programs.
+_POLICY = email.policy.SMTP.clone(max_line_length=_MAX_LINE_CHARS)
+
 
 @dataclass(frozen=True)
 class Letterhead:
@@ -85,7 +88,7 @@ def compose(
         letterhead: who writes.
     """
     wording = language_of(notice.language).wordings[notice.kind]
-    message = EmailMessage(policy=email.policy.SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["From"] = Address(letterhead.service, addr_spec=letterhead.sender)
     message["To"] = Address(addr_spec=mailbox)
     message["Reply-To"] = Address(addr_spec=letterhead.reply_to)

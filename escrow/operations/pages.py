@@ -10,6 +10,7 @@ from pathlib import Path
 import escrow
 from builders.findings_page import findings_page
 from escrow.ground.errors import EscrowError
+from escrow.notices.pages import notices_page
 from escrow.parties.permissions import table_as_markdown
 from escrow.portal.problems import STATUS_OF_FAMILY
 from escrow.releases.pages import requests_page
@@ -30,6 +31,7 @@ def pages() -> Mapping[str, str]:
         "ladder.md": ladder_page(),
         "states.md": states_page() + "\n" + requests_page(),
         "permissions.md": _GENERATED + "# Who may do what\n\n" + table_as_markdown(),
+        "notices.md": _GENERATED + notices_page(),
         "errors.md": _errors_page(),
     }
 

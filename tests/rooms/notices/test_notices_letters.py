@@ -83,6 +83,15 @@ def test_headers_name_sender_reader_and_what_it_is() -> None:
     )
 
 
+@pytest.mark.parametrize(("kind", "reader"), EVERY)
+def test_every_header_is_one_line(kind: Kind, reader: Reader) -> None:
+    head = written(notice_of_kind(kind, reader)).partition(b"\r\n\r\n")[0]
+    lines = head.decode("ascii").split("\r\n")
+    assert [line.partition(": ")[0] for line in lines] == list(
+        parsed(written(notice_of_kind(kind, reader))).keys()
+    )
+
+
 def test_the_same_notice_is_the_same_bytes() -> None:
     assert written(STATED) == written(replace(STATED))
 
