@@ -242,7 +242,7 @@ BUILDING = (
         "fail",
         "The build needs {tool} {wanted}, and the builder's is older.",
         'Choose the newest builder in escrow.toml (for C and C++: builder = "cpp@14"), or build '
-        "with less.",
+        "the build do with the older one.",
     ),
     FindingType(
         "E-BUILD-NODE-COMMAND",
