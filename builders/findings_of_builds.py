@@ -241,7 +241,7 @@ BUILDING = (
         "The build needs a newer build tool",
         "fail",
         "The build needs {tool} {wanted}, and the builder's is older.",
-        'Choose the newest builder in escrow.toml (for C and C++: builder = "cpp@14"), or build '
+        'Choose the newest builder in escrow.toml (for C and C++: builder = "cpp@14"), or let '
         "the build do with the older one.",
     ),
     FindingType(
@@ -321,6 +321,23 @@ BUILDING = (
         "The build writes to '{file}', outside its workspace.",
         'Install into "$OUT" (make install DESTDIR="$OUT", pip wheel -w "$OUT") instead of the '
         "system.",
+    ),
+    FindingType(
+        "E-BUILD-MODULE-MISSING",
+        "A built package lacks modules that it imports from itself",
+        "fail",
+        "The package {artifact} was built, but whoever loads it finds missing: {modules}.",
+        "Deposit the files, or add them to what is packed ('packages' in pyproject.toml, 'files' "
+        "in package.json).",
+    ),
+    FindingType(
+        "E-BUILD-MODULE-DOUBTFUL",
+        "A built package may lack modules of its own",
+        "warn",
+        "Files of the package {artifact} name what the package does not hold: {modules}. Whether "
+        "it is ever loaded cannot be told from here.",
+        "Deposit the files, or add them to what is packed; nothing to do where these files are "
+        "not used on this system, or something else brings what they name.",
     ),
     FindingType(
         "E-BUILD-NOTHING-BUILT",

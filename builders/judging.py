@@ -6,7 +6,7 @@ is what is left when none of these applies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from builders.findings import Finding, listed, weighs_as_failure
 from builders.orders import Artifact, ComponentResult, Verdict
@@ -33,11 +33,14 @@ def judge_artifacts(
         Finding("E-BUILD-ARTIFACT-MISSING", {"path": path}, component)
         for path in collected.missing[:_MISSING_SHOWN]
     ]
+    missing += _missing_modules(component, collected)
     # Empty files are all alike: that one was deposited says nothing.
     results = [artifact for artifact in collected.artifacts if artifact.size_bytes]
     old = [artifact for artifact in results if artifact.sha256 in deposited]
     if not results:
-        nothing = () if missing else (Finding("E-BUILD-NO-ARTIFACT", {}, component),)
+        nothing = (
+            () if weighs_as_failure(missing) else (Finding("E-BUILD-NO-ARTIFACT", {}, component),)
+        )
         return (*missing, *nothing)
     if len(old) == len(results):
         facts = {"examples": _examples(old)}
@@ -46,6 +49,18 @@ def judge_artifacts(
         facts = {"count": str(len(old)), "examples": _examples(old)}
         return (*missing, Finding("E-BUILD-ARTIFACT-DEPOSITED", facts, component))
     return tuple(missing)
+
+
+def _missing_modules(component: str, collected: Collected) -> Iterator[Finding]:
+    for package in collected.incomplete:
+        rows = (
+            ("E-BUILD-MODULE-MISSING", package.certain),
+            ("E-BUILD-MODULE-DOUBTFUL", package.doubtful),
+        )
+        for code, modules in rows:
+            if modules:
+                facts = {"artifact": package.path, "modules": listed(modules)}
+                yield Finding(code, facts, component)
 
 
 def _examples(artifacts: Iterable[Artifact]) -> str:

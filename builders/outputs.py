@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from builders.errors import InspectionInvalid
 from builders.inspection import parse_document
-from builders.inspector.bounds import ARTIFACTS_MAX
+from builders.inspector.bounds import ARTIFACTS_MAX, INCOMPLETE_MAX, MISSING_MAX
 from builders.inspector.collecting import FORMAT
 from builders.orders import Artifact, ComponentPlan
 
@@ -17,11 +17,21 @@ _PATH_CHARACTERS_MAX = 8_192
 
 
 @dataclass(frozen=True)
+class Incomplete:
+    """A built package and the modules of its own that it lacks; the doubtful may not be needed."""
+
+    path: str
+    certain: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Collected:
     """What a build left. ``missing`` are the recipe's patterns that matched nothing."""
 
     artifacts: tuple[Artifact, ...]
     missing: tuple[str, ...]
+    incomplete: tuple[Incomplete, ...] = ()
 
 
 def collection_order(component: ComponentPlan) -> Mapping[str, object]:
@@ -47,7 +57,27 @@ def parse_collected(document: bytes) -> Collected:
     return Collected(
         artifacts=tuple(_artifact(row) for row in rows),
         missing=tuple(text for text in missing if isinstance(text, str)),
+        incomplete=_incomplete(data.get("incomplete")),
     )
+
+
+def _incomplete(rows: object) -> tuple[Incomplete, ...]:
+    if not isinstance(rows, list) or len(rows) > INCOMPLETE_MAX:
+        raise InspectionInvalid("its list of incomplete packages is missing or too long")
+    return tuple(_package(row) for row in rows)
+
+
+def _package(row: object) -> Incomplete:
+    path = row.get("path") if isinstance(row, dict) else None
+    if not isinstance(row, dict) or not isinstance(path, str) or len(path) > _PATH_CHARACTERS_MAX:
+        raise InspectionInvalid("an incomplete package is not named")
+    return Incomplete(path, _texts(row.get("certain")), _texts(row.get("doubtful")))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > MISSING_MAX:
+        raise InspectionInvalid("the modules that a package lacks are no list, or too many")
+    return tuple(text for text in value if isinstance(text, str))
 
 
 def _artifact(row: object) -> Artifact:

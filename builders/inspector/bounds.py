@@ -64,3 +64,21 @@ GIT_SECONDS_MAX = 1_800
 # Results of one component that are listed, and files that are looked at for them.
 ARTIFACTS_MAX = 5_000
 COLLECTED_FILES_MAX = 400_000
+
+# Wheels and npm packages that are looked into for missing modules: unpacked bytes of all of one
+# component together, and of one its files, the source that is kept, one source file, one name.
+# The largest of the well-known ones have 30,000 files and 60 MiB of source; a larger source file
+# is data or a bundle.
+PACKAGES_BYTES_MAX = 512 * MIB
+PACKAGE_FILES_MAX = 50_000
+PACKAGE_SOURCE_BYTES_MAX = 96 * MIB
+SOURCE_FILE_BYTES_MAX = 1 * MIB
+PACKAGE_NAME_CHARACTERS_MAX = 1_024
+# Every beginning of every name is kept; the largest come to some 20 MiB.
+PACKAGE_PATHS_BYTES_MAX = 128 * MIB
+# Names that are looked for in all of a package's files that make modules while they run.
+PACKAGE_SEARCHES_MAX = 500
+
+# Packages that are named for lacking modules, and modules of each.
+INCOMPLETE_MAX = 20
+MISSING_MAX = 20

@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from builders.inspector import magic
-from builders.inspector.bounds import ARTIFACTS_MAX, CHUNK_BYTES, COLLECTED_FILES_MAX
+from builders.inspector.bounds import (
+    ARTIFACTS_MAX,
+    CHUNK_BYTES,
+    COLLECTED_FILES_MAX,
+    INCOMPLETE_MAX,
+)
 from builders.inspector.notes import path_text
+from builders.inspector.packages import Allowance
+from builders.inspector.references import missing_modules
 from builders.inspector.swhid import ContentDigest
 from builders.inspector.walking import walk
 
@@ -64,7 +72,24 @@ class Collector:
                 self._take_compiled(folder)
         cut = len(self._found) >= ARTIFACTS_MAX or self._looked_at >= COLLECTED_FILES_MAX
         rows = [self._found[path] for path in sorted(self._found)]
-        return {"format": FORMAT, "artifacts": rows, "missing": missing, "cut": cut}
+        return {
+            "format": FORMAT,
+            "artifacts": rows,
+            "missing": missing,
+            "incomplete": list(islice(self._incomplete(folders[0]), INCOMPLETE_MAX)),
+            "cut": cut,
+        }
+
+    def _incomplete(self, folder: str) -> Iterator[dict[str, Any]]:
+        source, allowance = os.path.join(self._root, folder.encode()), Allowance()
+        for path in sorted(self._found):
+            lacks = missing_modules(os.path.join(self._root, path), source, allowance)
+            if lacks.certain or lacks.doubtful:
+                yield {
+                    "path": path_text(path),
+                    "certain": lacks.certain,
+                    "doubtful": lacks.doubtful,
+                }
 
     def _take(self, folder: str, wanted: re.Pattern[bytes] | None) -> int:
         matched = 0

@@ -203,6 +203,7 @@ INCOMPLETE_CODES = frozenset(
         "E-BUILD-COMMAND-MISSING",
         "E-BUILD-FILE-MISSING",
         "E-BUILD-ABSOLUTE-PATH",
+        "E-BUILD-MODULE-MISSING",
         "E-BUILD-NETWORK",
         "E-BUILD-SUBMODULE",
     }

@@ -142,6 +142,24 @@ def test_plain_setuptools_project_needs_nothing_deposited(trial):
     assert "E-PLAN-TOOLCHAIN-BACKEND" in done.findings
 
 
+HELLO_PACKAGE = (
+    PYPROJECT.format(requires='"setuptools"')
+    + """
+[tool.setuptools]
+packages = ["hello"]
+"""
+)
+
+
+def test_wheel_that_lacks_a_module_of_its_own(trial):
+    own = "from hello.greeting import greet\n"
+    done = trial({"pyproject.toml": HELLO_PACKAGE, "hello/__init__.py": own})
+    assert done.failures == {"E-BUILD-MODULE-MISSING"}, done.log
+    assert (
+        "hello.greeting (in hello/__init__.py)" in done.findings["E-BUILD-MODULE-MISSING"].sentence
+    )
+
+
 def test_setuptools_newer_than_the_image_is_named(trial):
     done = trial({"pyproject.toml": PYPROJECT.format(requires='"setuptools>=77"'), "hello.py": ""})
     assert done.verdict == "fail"
@@ -181,6 +199,14 @@ def test_node_without_dependencies(trial):
     done = trial({"package.json": json.dumps(package), "build.js": script})
     assert done.verdict == "pass", done.log
     assert done.artifacts == {"out/node/hello-1.0.0.tgz"}
+
+
+def test_npm_package_that_lacks_a_file_of_its_own(trial):
+    package = {"name": "hello", "version": "1.0.0", "main": "hello.js"}
+    script = "const greeting = require('./greeting');\n"
+    done = trial({"package.json": json.dumps(package), "hello.js": script})
+    assert done.failures == {"E-BUILD-MODULE-MISSING"}, done.log
+    assert "./greeting (in hello.js)" in done.findings["E-BUILD-MODULE-MISSING"].sentence
 
 
 NODE_PACKAGE = {"name": "app", "version": "1.0.0", "dependencies": {"tiny": "1.0.0"}}

@@ -1,11 +1,14 @@
 """Verdicts: nothing is rounded up."""
 
+import json
+
 import pytest
 
+from builders.errors import InspectionInvalid
 from builders.findings import Finding
 from builders.judging import component_verdict, judge_artifacts, whole_verdict
 from builders.orders import Artifact, ComponentResult
-from builders.outputs import Collected
+from builders.outputs import Collected, Incomplete, parse_collected
 
 OLD, NEW = "0" * 64, "1" * 64
 FAILED = Finding("E-BUILD-NO-ARTIFACT", {}, "a")
@@ -41,6 +44,40 @@ def test_empty_files_are_no_result():
 
 def test_named_artifact_that_is_missing_fails_beside_others():
     assert judged(NEW, missing=("*.whl",)) == ["E-BUILD-ARTIFACT-MISSING"]
+
+
+@pytest.mark.parametrize(
+    ("package", "code", "verdict"),
+    [
+        (Incomplete("out/p.whl", certain=("p.x",)), "E-BUILD-MODULE-MISSING", "fail"),
+        (Incomplete("out/p.whl", doubtful=("p.x",)), "E-BUILD-MODULE-DOUBTFUL", "pass"),
+    ],
+)
+def test_package_that_lacks_modules_fails_only_where_that_is_certain(package, code, verdict):
+    collected = Collected((Artifact("out/p.whl", 1, NEW),), (), (package,))
+    (finding,) = judge_artifacts("a", collected, frozenset())
+    assert finding.code == code
+    assert "p.x" in finding.sentence
+    assert component_verdict([finding], ran=True) == verdict
+
+
+def collected_document(**incomplete):
+    row = {"path": "p.whl", "certain": ["p.x"], "doubtful": [], **incomplete}
+    document = {"format": "escrow-artifacts/1", "artifacts": [], "missing": []}
+    return json.dumps(document | {"incomplete": [row]}).encode()
+
+
+def test_lacking_modules_are_read_from_the_document():
+    (package,) = parse_collected(collected_document()).incomplete
+    assert package == Incomplete("p.whl", certain=("p.x",))
+
+
+@pytest.mark.parametrize(
+    "fault", [{"path": 1}, {"path": "x" * 9000}, {"certain": None}, {"doubtful": ["m"] * 21}]
+)
+def test_malformed_row_of_an_incomplete_package_is_refused(fault):
+    with pytest.raises(InspectionInvalid):
+        parse_collected(collected_document(**fault))
 
 
 @pytest.mark.parametrize(
