@@ -25,6 +25,12 @@ IMAGE_BUILD_TOOLS = frozenset(("setuptools", "wheel"))
 # Scripts that run on the way to a packed result.
 _NODE_STEPS = ("build", "prepare", "prepack", "prepublish", "postpack", "preinstall", "install")
 
+# Parts of a wheel that need not compile: data of tests, templates, code for other Pythons.
+_NOT_COMPILED = (
+    "/(tests?|testing|test_?data|fixtures|examples?|samples?|templates?|_?vendor(ed)?|lib2to3)/"
+    "|py[23]"
+)
+
 _INSTALL_TARGET = "install"
 
 
@@ -76,11 +82,14 @@ def _python_package(candidate: Candidate, brought: Brought) -> Commands:
     names = {requirement_name(line) or line for line in requires}
     from_image = bool(names) and names <= IMAGE_BUILD_TOOLS and not names & brought.pypi_names
     isolation = "--no-build-isolation --check-build-dependencies " if from_image else ""
-    # The second line is no result: it fails where a runtime dependency is not deposited.
+    # Only the first line makes the result: the second fails where a runtime dependency is not
+    # deposited, the last where a module is no Python; pip packs such a one without a word.
     return Commands(
         build=(
             f'python3 -m pip wheel --no-deps {isolation}--wheel-dir "$OUT" .',
             'python3 -m pip install --target "$BUILD/installed" "$OUT"/*.whl',
+            'python3 -m zipfile -e "$OUT"/*.whl "$BUILD/wheel"',
+            f'(cd "$BUILD/wheel" && python3 -m compileall -q -x "{_NOT_COMPILED}" .)',
         ),
         image_tools=tuple(sorted(names)) if from_image else (),
         undeposited=_undeposited(dependencies_of(candidate.folder), brought),

@@ -155,6 +155,7 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
         r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]{1,200})",
         _one("E-BUILD-PYTHON-MODULE", "module"),
     ),
+    (r"^\*\*\* Error compiling '.{1,300}'", _whole_line("E-BUILD-COMPILE-ERROR", "line")),
     (r"^(?:E +)?(SyntaxError: .{1,300})", _whole_line("E-BUILD-COMPILE-ERROR", "line")),
     (r"FileNotFoundError: .{0,200}: '(.{1,300})'$", _missing_file),
     # npm and Node

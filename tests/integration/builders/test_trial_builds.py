@@ -160,6 +160,13 @@ def test_wheel_that_lacks_a_module_of_its_own(trial):
     )
 
 
+def test_wheel_with_a_module_that_does_not_compile(trial):
+    files = {"hello/__init__.py": "", "hello/a.py": "x = = 1\n", "hello/tests/b.py": "= 1\n"}
+    done = trial({"pyproject.toml": HELLO_PACKAGE, **files})
+    assert done.failures == {"E-BUILD-COMPILE-ERROR"}, done.log
+    assert "hello/a.py" in done.findings["E-BUILD-COMPILE-ERROR"].sentence
+
+
 def test_setuptools_newer_than_the_image_is_named(trial):
     done = trial({"pyproject.toml": PYPROJECT.format(requires='"setuptools>=77"'), "hello.py": ""})
     assert done.verdict == "fail"
