@@ -30,6 +30,7 @@ from escrow.portal.rooms import Rooms
 from escrow.register.inforce import agreements_in_force
 from escrow.register.reading import parties_covering
 from escrow.releases.driving import Driver
+from escrow.releases.rereading import Rereader
 from escrow.vault.blobs import FileBlobStore
 from escrow.verification.examine import Examiner, Tools
 from escrow.verification.sandbox_runner import SandboxRunner
@@ -109,6 +110,7 @@ def assemble(settings: Settings, root: TrustRoot) -> Service:
         stamp=stamp,
     )
     Examiner(tools).define()
+    Rereader(database, blobs, scribe, clock).define(engine)
     sender = sender_of(settings, root, database, scribe, clock)
     return Service(settings, database, engine, rooms, scratch, runner, sender)
 
@@ -148,7 +150,7 @@ def _rooms(
         desk=UploadDesk(database, intake, blobs, scratch.uploads, clock),
         gate=DepositGate(database, settings.env, clock, parties_covering),
         reception=_reception(settings, intake, blobs, scratch),
-        driver=Driver(database, keyholder, scribe, clock),
+        driver=Driver(database, keyholder, scribe, clock, engine),
         trust_root=root,
         log_scratch=scratch.logs,
         public_url=settings.public_url.rstrip("/"),

@@ -98,7 +98,10 @@ def _run(service: Service, tell: Callable[[str], None]) -> None:
 def _keep_up(service: Service) -> None:
     """Do what nobody asks for: end what expired, complete what waits for its receipt."""
     rooms = service.rooms
-    while not service.engine.stopping.wait(UPKEEP_SECONDS):
+    # At once at the start: a period may have ended while nobody was here.
+    pause = 0.0
+    while not service.engine.stopping.wait(pause):
+        pause = UPKEEP_SECONDS
         try:
             rooms.desk.expire()
             rooms.intake.complete_unfinished()

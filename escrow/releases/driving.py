@@ -25,6 +25,7 @@ from escrow.releases.errors import TooFewConfirmations
 from escrow.releases.notifying import notify
 from escrow.releases.ports import ReleaseKeyholder
 from escrow.releases.reading import OpenedRequest, open_request
+from escrow.releases.rereading import Jobs, enqueue_rereading
 
 # What the keyholder does by itself and people are told of, by where it leads.
 _STEP_OF_KEYHOLDER = {
@@ -44,6 +45,7 @@ class Driver:
     keyholder: ReleaseKeyholder
     scribe: Scribe
     clock: Clock
+    jobs: Jobs
 
     def confirm(
         self, request_id: RequestId, envelope: Envelope, shares: Sequence[SentShare]
@@ -95,6 +97,7 @@ class Driver:
         with self.database.writing() as session:
             opened = open_request(session, request_id)
             self._repeat_state(session, opened)
+            enqueue_rereading(session, self.jobs, request_id, opened.history)
             due = is_due(opened, self.clock.now())
             if due is not None:
                 self._by_clock(session, opened, due)

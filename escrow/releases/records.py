@@ -45,6 +45,16 @@ class ReleasePaperRow(SQLModel, table=True):
     sent_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class ReleaseRereadingRow(SQLModel, table=True):
+    """That the stored payloads were read on one occasion, and how many were damaged."""
+
+    __tablename__ = "release_rereading"
+
+    request_id: str = Field(foreign_key="release_request.id", primary_key=True, max_length=40)
+    occasion: str = Field(primary_key=True, max_length=16)
+    damaged: int
+
+
 class ReleaseCertificateRow(SQLModel, table=True):
     """The certificate of a release: its bytes and signature, and the proof once there is one."""
 
@@ -110,6 +120,20 @@ def keep_paper(session: Session, row: ReleasePaperRow) -> None:
     """Keep a paper; the same one sent again is the same row."""
     session.merge(row)
     session.flush()
+
+
+def take_rereading(session: Session, request_id: RequestId, occasion: str, damaged: int) -> bool:
+    """Note one reading of the payloads; False where this occasion has been noted."""
+    if session.get(ReleaseRereadingRow, (request_id, occasion)) is not None:
+        return False
+    add(session, ReleaseRereadingRow(request_id=request_id, occasion=occasion, damaged=damaged))
+    return True
+
+
+def rereadings_of(session: Session, request_id: RequestId) -> list[ReleaseRereadingRow]:
+    """Return on which occasions the payloads of a request were read."""
+    query = select(ReleaseRereadingRow).where(col(ReleaseRereadingRow.request_id) == request_id)
+    return list(session.exec(query.order_by(ReleaseRereadingRow.occasion)))
 
 
 def certificate_of(session: Session, request_id: RequestId) -> ReleaseCertificateRow | None:

@@ -401,7 +401,7 @@ class PortalWorld:
                 GitConfinement.detect(None, pushes, None),
                 lambda address, number: f"{PUBLIC_URL}/{address}/deposits/{number}",
             ),
-            driver=Driver(self.database, self.keyholder, scribe, self.clock),
+            driver=Driver(self.database, self.keyholder, scribe, self.clock, self.jobs),
             trust_root=self.ledger.trust_root,
             log_scratch=self.scratch / "logs",
             public_url=PUBLIC_URL,

@@ -295,6 +295,10 @@ def _described(session: Session, opened: OpenedRequest) -> dict[str, object]:
         # Blind until complete: an agent decides for himself.
         "confirmations": confirmed if is_over else [],
         "confirmations_given": len(confirmed),
+        "payloads_read": [
+            {"occasion": one.occasion, "damaged": one.damaged}
+            for one in records.rereadings_of(session, opened.id)
+        ],
         "papers": [
             {"kind": one.kind, "name": one.name, "sha256": one.sha256, "bytes": len(one.content)}
             for one in records.papers_of(session, opened.id)

@@ -111,6 +111,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("request_id", "sha256"),
     )
+    op.create_table(
+        "release_rereading",
+        sa.Column("request_id", sa.String(length=40), nullable=False),
+        sa.Column("occasion", sa.String(length=16), nullable=False),
+        sa.Column("damaged", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request_id"],
+            ["release_request.id"],
+        ),
+        sa.PrimaryKeyConstraint("request_id", "occasion"),
+    )
     with op.batch_alter_table("sealing_epoch", schema=None) as batch_op:
         batch_op.add_column(sa.Column("burnt_at", UtcDateTime(), nullable=True))
 
