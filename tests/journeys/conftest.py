@@ -7,13 +7,15 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from demo.cast import PRODUCT, Cast
+from demo.cast import PRODUCT, Cast, key
 from demo.play import set_up_parties
+from demo.release import file_request
 from demo.stage import ESCROW, Stage, run, stage
 
 # A verification of a small project takes some ten seconds; a restart in between as long again.
@@ -82,6 +84,30 @@ class Served:
             lambda: self.ask("vendor", "report", f"{PRODUCT}#{number}"),
             lambda report: "verdict" in report,
         )
+
+    @cached_property
+    def request(self) -> str:
+        """A release request that waits for the agents."""
+        filed = file_request(self.here, self.cast)
+        own = ("--key", key(self.here, "vendor"))
+        self.here.escrow(self.person("vendor"), "request", "consent", filed, *own)
+        return filed
+
+    def places(self) -> dict[str, str]:
+        """Return something real for each name that stands in an address of the API."""
+        vendor, product = PRODUCT.split("/")
+        shown = self.ask("beneficiary", "request", "show", self.request)
+        return {
+            "vendor": vendor,
+            "product": product,
+            "number": "newest",
+            "deposit_id": str(self.deposits()[0]["id"]),
+            "agreement_id": self.cast.agreement,
+            "request_id": self.request,
+            "sha256": str(shown["papers"][0]["sha256"]),  # type: ignore[index]
+            "upload_id": "upl_none",
+            "file_id": "prt_none",
+        }
 
     def kill(self) -> None:
         """End the service as a power cut would, and wait until its keyholder noticed."""

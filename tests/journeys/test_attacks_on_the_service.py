@@ -168,9 +168,7 @@ def test_words_of_git_reach_no_auditor(
 ) -> None:
     _, token = issue(admin, "auditors", "auditor", agreements=[served.cast.agreement])
     client = http(served.here.url, token)
-    newest = client.get(f"{DEPOSITS}/newest").raise_for_status().json()
-    values = {"deposit_id": newest["id"], "agreement_id": served.cast.agreement, "number": "newest"}
-    values |= dict(zip(("vendor", "product"), PRODUCT.split("/"), strict=True))
+    values = served.places()
     paths = client.get("/api/v1/openapi.json").json()["paths"]
     asked = [path.format_map(values) for path, calls in paths.items() if "get" in calls]
     answers = [client.get(path, params=QUERY) for path in asked]

@@ -34,15 +34,7 @@ def canary(served: Served) -> tuple[str, str]:
 def _answers(served: Served, role: str) -> list[str]:
     """Return the body of every GET that the API has, asked by one of the cast."""
     token = served.cast.admin if role == "operator" else served.cast.tokens[role]
-    deposit = str(served.deposits()[0]["id"])
-    values = {
-        "vendor": VENDOR,
-        "product": SLUG,
-        "number": "newest",
-        "deposit_id": deposit,
-        "agreement_id": served.cast.agreement,
-        "upload_id": "upl_none",
-    }
+    values = served.places()
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=served.here.url, headers=headers, trust_env=False) as client:
         paths = client.get("/api/v1/openapi.json").json()["paths"]
