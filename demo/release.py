@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.cast import PEOPLE, Cast, identity_of, key, recipient_file
+from demo.cast import PEOPLE, PRODUCT, Cast, identity_of, key, recipient_file
 from demo.project import Project
 from demo.stage import PlayFailed, Stage, run
 
@@ -26,7 +26,15 @@ def release(here: Stage, cast: Cast, project: Project) -> None:
         here.show(here.escrow(offline, "check", str(folder / "certificate.json")))
     with here.step("Stock age, zstd and git open it: the commit is the one that was pushed"):
         run("sh", "open.sh", recipient_file(here, "primary"), cwd=folder)
-        bundle = folder / "opened" / "deposit-1" / "parts" / "source" / "source"
+        bundle = (
+            folder
+            / "opened"
+            / PRODUCT.partition("/")[2]
+            / "deposit-1"
+            / "parts"
+            / "source"
+            / "source"
+        )
         run("git", "clone", "-q", str(bundle), "opened-source", cwd=here.folder)
         found = run("git", "rev-parse", "HEAD", cwd=here.folder / "opened-source").strip()
         if found != project.first_commit:

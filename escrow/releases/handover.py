@@ -17,7 +17,7 @@ from typing import Any
 from escrow.deposits import records as deposits
 from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex
-from escrow.ground.identifiers import DepositId, DocumentId, PartId, RequestId
+from escrow.ground.identifiers import DepositId, PartId, ProductId, RequestId
 from escrow.releases.errors import FileUnknown, NotReleased, OfferBroken
 from escrow.releases.offers import Offer, OfferedDeposit, parse_offer
 from escrow.vault import records as vault
@@ -130,7 +130,11 @@ def _header(session: Session, request_id: RequestId, thing_id: str) -> vault.Rel
 def _packaged(
     session: Session, offered: OfferedDeposit, headers: Mapping[str, vault.ReleasedHeaderRow]
 ) -> PackagedDeposit:
-    folder = f"deposit-{offered.number}"
+    product = deposits.product_by_id(session, ProductId(offered.product_id))
+    if product is None:
+        raise OfferBroken(f"the product {offered.product_id} is gone")
+    # Two products of one agreement have deposits of the same number.
+    folder = f"{safe_name(product.slug)}/deposit-{offered.number}"
     files = []
     for part in offered.parts:
         header = headers.get(part.part_id)
@@ -139,36 +143,25 @@ def _packaged(
             if part.opens:
                 raise OfferBroken(f"part {part.part_id} is not the one that was offered")
             continue
-        files.append(_part_file(folder, row, header))
-    files += [
-        _document_file(folder, one, headers[one.id])
-        for one in vault.documents_of(session, DepositId(offered.deposit_id))
-        if one.id in headers
-    ]
+        name = f"{folder}/parts/{safe_name(row.kind)}/{safe_name(row.name)}"
+        files.append(_file(row, header, name, f"{row.kind}/{row.name}", row.media))
+    for one in vault.documents_of(session, DepositId(offered.deposit_id)):
+        if one.id in headers:
+            name = f"{folder}/documents/{safe_name(one.kind)}-{safe_name(one.id)[-8:]}"
+            original = f"document/{one.kind}"
+            files.append(_file(one, headers[one.id], name, original, one.media_type))
     return PackagedDeposit(
         offered.deposit_id, offered.number, offered.sealed_at, offered.verdict, tuple(files)
     )
 
 
-def _part_file(folder: str, row: deposits.Part, header: vault.ReleasedHeaderRow) -> PackageFile:
-    name = f"{folder}/parts/{safe_name(row.kind)}/{safe_name(row.name)}"
-    return PackageFile(
-        id=row.id,
-        path=f"{name}{'.zst' if row.encoding == 'zstd' else ''}.age",
-        opened_path=name,
-        sha256=row.sha256,
-        size_bytes=row.size_bytes,
-        encoding=row.encoding,
-        age_size_bytes=len(header.header) + row.payload_size_bytes,
-        media=row.media,
-        original=f"{row.kind}/{row.name}",
-    )
-
-
-def _document_file(
-    folder: str, row: vault.DocumentRow, header: vault.ReleasedHeaderRow
+def _file(
+    row: deposits.Part | vault.DocumentRow,
+    header: vault.ReleasedHeaderRow,
+    name: str,
+    original: str,
+    media: str,
 ) -> PackageFile:
-    name = f"{folder}/documents/{safe_name(row.kind)}-{safe_name(DocumentId(row.id))[-8:]}"
     return PackageFile(
         id=row.id,
         path=f"{name}{'.zst' if row.encoding == 'zstd' else ''}.age",
@@ -177,8 +170,8 @@ def _document_file(
         size_bytes=row.size_bytes,
         encoding=row.encoding,
         age_size_bytes=len(header.header) + row.payload_size_bytes,
-        media=row.media_type,
-        original=f"document/{row.kind}",
+        media=media,
+        original=original,
     )
 
 

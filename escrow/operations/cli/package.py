@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import string
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from escrow.ground.errors import InvalidInput, Tampered
@@ -17,6 +18,9 @@ from escrow.operations.cli import remote
 from escrow.operations.cli.output import complain
 
 _PIECE_BYTES = 1024 * 1024
+
+# What the service makes names of; anything else is no name of its making.
+_SAFE = frozenset(string.ascii_letters + string.digits + "._-/")
 
 
 class NoSuchDeposit(InvalidInput):
@@ -31,6 +35,17 @@ class FileCutShort(Tampered):
     code = "cli.file-cut-short"
 
 
+class PathLeavesFolder(Tampered):
+    """The service names a file that would not lie in the package's folder."""
+
+    code = "cli.path-leaves-folder"
+
+
+def files_of(deposits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the files of these deposits."""
+    return [file for deposit in deposits for file in deposit["files"]]
+
+
 class Package:
     """A package on its way to a folder.
 
@@ -43,39 +58,27 @@ class Package:
         self._index = index
         self._folder = folder
 
-    def choose(self, number: int | None, *, everything: bool) -> list[int]:
-        """Return the numbers of the deposits that are wanted.
+    def choose(self, number: int | None, *, everything: bool) -> list[dict[str, Any]]:
+        """Return the deposits that are wanted; a number may name one of each product.
 
         Raises:
             NoSuchDeposit: there is none of this number, or none was verified.
         """
-        numbers = [int(one["number"]) for one in self._index["deposits"]]
-        if everything:
-            return numbers
-        if number is None:
-            number = next(
-                (
-                    int(one["number"])
-                    for one in self._index["deposits"]
-                    if one["deposit_id"] == self._index["last_verified"]
-                ),
-                None,
-            )
-        if number not in numbers:
+        deposits: list[dict[str, Any]] = self._index["deposits"]
+        verified = self._index["last_verified"]
+        chosen = [
+            one
+            for one in deposits
+            if everything
+            or (one["deposit_id"] == verified if number is None else one["number"] == number)
+        ]
+        if not chosen:
+            there_are = ", ".join(str(one["number"]) for one in deposits)
             raise NoSuchDeposit(
                 "The release holds no such deposit, or none that was verified.",
-                f"Name one with --deposit ({', '.join(map(str, numbers))}), or fetch --all.",
+                f"Name one with --deposit ({there_are}), or fetch --all.",
             )
-        return [number]
-
-    def files(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the files of these deposits."""
-        return [
-            file
-            for deposit in self._index["deposits"]
-            if deposit["number"] in numbers
-            for file in deposit["files"]
-        ]
+        return chosen
 
     def fetch(self, request: str, file: dict[str, Any]) -> None:
         """Fetch one age file; one of the right size is there already.
@@ -83,7 +86,7 @@ class Package:
         Raises:
             FileCutShort: it ended early.
         """
-        path = self._folder / file["path"]
+        path = self._place(file["path"])
         wanted = int(file["age_size_bytes"])
         if path.exists() and path.stat().st_size == wanted:
             return
@@ -99,15 +102,31 @@ class Package:
             )
         fresh.replace(path)
 
-    def write_papers(self, numbers: Sequence[int]) -> None:
+    def write_papers(self, deposits: Sequence[dict[str, Any]]) -> None:
         """Write index, certificate, digests, README and open.sh beside the files."""
-        files = self.files(numbers)
+        files = files_of(deposits)
+        for file in files:
+            self._place(file["opened_path"])
         self._write("release.json", json.dumps(self._index, indent=1) + "\n")
         self._write("certificate.json", json.dumps(self._index["certificate"], indent=1) + "\n")
         opened = [f"{one['sha256']}  opened/{one['opened_path']}\n" for one in files]
         self._write("SHA256SUMS", "".join(opened))
         self._write("open.sh", _open_script(files), executable=True)
-        self._write("README.txt", _readme(self._index, numbers))
+        self._write("README.txt", _readme(self._index, deposits))
+
+    def _place(self, path: str) -> Path:
+        """Return where a file goes; the service names it and must not choose another folder.
+
+        Raises:
+            PathLeavesFolder: it would lie outside.
+        """
+        inside = PurePosixPath(path)
+        if inside.is_absolute() or not set(path) <= _SAFE or ".." in inside.parts:
+            raise PathLeavesFolder(
+                f"The service names a file {path[:80]!r}, which leaves the package's folder.",
+                "Fetch nothing from it; tell the operator and the agents.",
+            )
+        return self._folder / inside
 
     def _write(self, name: str, text: str, *, executable: bool = False) -> None:
         path = self._folder / name
@@ -157,8 +176,7 @@ def _open_script(files: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _readme(index: dict[str, Any], numbers: Sequence[int]) -> str:
-    deposits = [one for one in index["deposits"] if one["number"] in numbers]
+def _readme(index: dict[str, Any], deposits: Sequence[dict[str, Any]]) -> str:
     lines = [
         "A release of escrowed materials.",
         "",

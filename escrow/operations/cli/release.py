@@ -10,7 +10,7 @@ import typer
 
 from escrow.operations.cli import remote
 from escrow.operations.cli.output import give, give_table, say, wants_json
-from escrow.operations.cli.package import Package
+from escrow.operations.cli.package import Package, files_of
 
 app = typer.Typer(help="Releases: list and fetch what was handed over.", no_args_is_help=True)
 
@@ -52,11 +52,13 @@ def fetch(
     index = _index(request)
     package = Package(index, to)
     chosen = package.choose(deposit, everything=everything)
-    for file in package.files(chosen):
+    files = files_of(chosen)
+    for file in files:
         package.fetch(request, file)
     package.write_papers(chosen)
-    document = {"folder": str(to), "deposits": chosen, "files": len(package.files(chosen))}
-    give(document, f"{len(package.files(chosen))} files in {to}; read {to / 'README.txt'} next.")
+    numbers = [one["number"] for one in chosen]
+    document = {"folder": str(to), "deposits": numbers, "files": len(files)}
+    give(document, f"{len(files)} files in {to}; read {to / 'README.txt'} next.")
 
 
 @app.command("certificate")
