@@ -39,6 +39,7 @@ class Step(StrEnum):
     SERVE_CURABLE = "serve-curable"
     END_CURE = "end-cure"
     CONSENT = "consent"
+    CONSENT_IN_PART = "consent-in-part"
     OBJECT = "object"
     OBJECT_LATE = "object-late"
     FALL_SILENT = "fall-silent"
@@ -68,6 +69,8 @@ TRANSITIONS: Mapping[tuple[State, Step], State] = MappingProxyType(
         (State.CURING, Step.END_CURE): State.OBJECTION_WINDOW,
         (State.OBJECTION_WINDOW, Step.FALL_SILENT): State.APPROVED,
         **_from(_CONSENTABLE, Step.CONSENT, State.APPROVED),
+        # The first of two who bind the vendor jointly: alone it changes nothing.
+        **{(state, Step.CONSENT_IN_PART): state for state in _CONSENTABLE},
         # From an approval only while the consent behind it can be taken back.
         **_from((*_WAITING, *_AGREED), Step.OBJECT, State.DISPUTED),
         **{(state, Step.OBJECT_LATE): state for state in _LATE},
@@ -90,6 +93,7 @@ WHO: Mapping[Step, Doer] = MappingProxyType(
         Step.SERVE_CURABLE: "vendor-or-agent",
         Step.END_CURE: "clock",
         Step.CONSENT: "vendor",
+        Step.CONSENT_IN_PART: "vendor",
         Step.OBJECT: "vendor",
         Step.OBJECT_LATE: "vendor",
         Step.FALL_SILENT: "clock",
@@ -109,6 +113,7 @@ EVENT: Mapping[Step, str] = MappingProxyType(
         Step.SERVE_CURABLE: "releases:request:served",
         Step.END_CURE: "releases:request:cure-ended",
         Step.CONSENT: "releases:request:consented",
+        Step.CONSENT_IN_PART: "releases:request:consented-in-part",
         Step.OBJECT: "releases:request:objected",
         Step.OBJECT_LATE: "releases:request:objected-late",
         Step.FALL_SILENT: "releases:request:approved",
@@ -128,6 +133,7 @@ NOTIFIED: Mapping[Step, tuple[Reader, ...]] = MappingProxyType(
         Step.SERVE_CURABLE: ("vendor", "beneficiary", "agents"),
         Step.END_CURE: ("vendor", "beneficiary"),
         Step.CONSENT: ("vendor", "beneficiary", "agents"),
+        Step.CONSENT_IN_PART: (),
         Step.OBJECT: ("vendor", "beneficiary", "agents"),
         Step.OBJECT_LATE: ("vendor", "beneficiary", "agents"),
         Step.FALL_SILENT: ("vendor", "beneficiary", "agents"),

@@ -8,6 +8,7 @@ and repeated in the request's row, in one transaction. Whether an agent's confir
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from agreements.periods import periods_of
@@ -29,6 +30,7 @@ from escrow.releases.decision import (
     is_timely,
     service_day,
     silence_ends_at,
+    vendors_word,
 )
 from escrow.releases.errors import (
     AgreementChanged,
@@ -204,12 +206,16 @@ def _check_new(opened: OpenedRequest, taken: PartyAct) -> None:
 
 
 def _timed(step: Step, opened: OpenedRequest, taken: PartyAct) -> Step:
-    """Return the late form of an objection that comes too late."""
-    if step is not Step.OBJECT:
-        return step
+    """Return the late form of an objection that comes too late, and the part of a consent."""
     place = opened.events[-1].event.sequence + 1
     given = Given(taken.act, taken.signatory, taken.taken_at, place)
-    return step if is_timely(given, opened.history, opened.terms) else Step.OBJECT_LATE
+    if step is Step.OBJECT:
+        return step if is_timely(given, opened.history, opened.terms) else Step.OBJECT_LATE
+    if step is Step.CONSENT:
+        then = replace(opened.history, consents=(*opened.history.consents, given))
+        binds = vendors_word(then, opened.terms).consent is given
+        return step if binds else Step.CONSENT_IN_PART
+    return step
 
 
 def _by_table(step: Step, data: Mapping[str, object]) -> Step:

@@ -54,6 +54,19 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class VendorsWord:
+    """What the vendor's persons have said, taken together.
+
+    Args:
+        consent: the one that binds the vendor; None where none does.
+        objects: timely contrary instructions stand.
+    """
+
+    consent: Given | None
+    objects: bool
+
+
+@dataclass(frozen=True)
 class Decision:
     """The release may be executed.
 
@@ -115,11 +128,11 @@ def approval_of(history: History, terms: Agreement, now: datetime) -> Approval:
     if history.subject.text_sha256 != terms.text_sha256:
         raise AgreementChanged
     check_recipient(history, terms)
-    if _standing_objection(history, terms):
+    word = vendors_word(history, terms)
+    if word.objects:
         raise ObjectionStands
-    consent = _binding_consent(history, terms)
-    if consent is not None:
-        return Approval("consent", consent.at, consent.place)
+    if word.consent is not None:
+        return Approval("consent", word.consent.at, word.consent.place)
     return _by_silence(history, terms, now)
 
 
@@ -222,11 +235,34 @@ def is_timely(objection: Given, history: History, terms: Agreement) -> bool:
     """
     if any(one.place < objection.place for one in history.intended):
         return False
-    before = [one for one in history.consents if one.place < objection.place]
-    if before:
-        return objection.at <= consent_revocable_until(terms, before[-1].at)
+    consent = vendors_word(history, terms, before=objection.place).consent
+    if consent is not None:
+        return objection.at <= consent_revocable_until(terms, consent.at)
     periods = periods_of_history(history, terms)
     return periods is None or objection.at <= _ends_at(history, periods)
+
+
+def vendors_word(history: History, terms: Agreement, before: int | None = None) -> VendorsWord:
+    """Return what the vendor has said in the end, or up to a place in the stream.
+
+    A party is bound by one who signs alone, or by two who sign jointly; any one may object. Later
+    words replace earlier ones: only a binding consent lifts a timely objection.
+    """
+    alone = {one.signing_key for one in terms.vendor.persons if one.signs == "single"}
+    said = sorted((*history.consents, *history.objections), key=lambda one: one.place)
+    consents = {one.place for one in history.consents}
+    word, jointly = VendorsWord(None, objects=False), set[str]()
+    for one in said:
+        if before is not None and one.place >= before:
+            break
+        if one.place not in consents:
+            if is_timely(one, history, terms):
+                word, jointly = VendorsWord(None, objects=True), set()
+            continue
+        jointly.add(one.signatory.signing_key)
+        if one.signatory.signing_key in alone or len(jointly) > 1:
+            word = VendorsWord(one, objects=False)
+    return word
 
 
 def silence_ends_at(history: History, terms: Agreement) -> datetime | None:
@@ -248,29 +284,6 @@ def _ends_at(history: History, periods: Periods) -> datetime:
 
 def _served_on(service: Service, terms: Agreement) -> date:
     return service_day(service.subject, terms)
-
-
-def _standing_objection(history: History, terms: Agreement) -> bool:
-    last_consent = max((one.place for one in history.consents), default=-1)
-    return _last_objection(history, terms) > last_consent
-
-
-def _last_objection(history: History, terms: Agreement) -> int:
-    """Return the place of the last timely objection; late ones are kept and count for nothing."""
-    timely = (one.place for one in history.objections if is_timely(one, history, terms))
-    return max(timely, default=-1)
-
-
-def _binding_consent(history: History, terms: Agreement) -> Given | None:
-    """Return the consent that binds the vendor: of one who signs alone, or the second jointly."""
-    vendor, last_objection = terms.vendor, _last_objection(history, terms)
-    alone = {one.signing_key for one in vendor.persons if one.signs == "single"}
-    seen: set[str] = set()
-    for consent in (one for one in history.consents if one.place > last_objection):
-        seen.add(consent.signatory.signing_key)
-        if consent.signatory.signing_key in alone or len(seen) > 1:
-            return consent
-    return None
 
 
 def _by_silence(history: History, terms: Agreement, now: datetime) -> Approval:

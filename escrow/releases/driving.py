@@ -47,10 +47,8 @@ class Driver:
     clock: Clock
     jobs: Jobs
 
-    def confirm(
-        self, request_id: RequestId, envelope: Envelope, shares: Sequence[SentShare]
-    ) -> State:
-        """Take an agent's confirmation, and release when it was the last that is needed.
+    def take(self, request_id: RequestId, envelope: Envelope, shares: Sequence[SentShare]) -> None:
+        """Take an agent's confirmation, once the keyholder finds its shares right.
 
         Raises:
             as :func:`~escrow.releases.confirming.keep_confirmation`;
@@ -62,7 +60,6 @@ class Driver:
             self.keyholder.check_release_share(request_id, digest)
         with self.database.writing() as session:
             take_confirmation(session, request_id, envelope, self.scribe, self.clock)
-        return self.push_on(request_id)
 
     def push_on(self, request_id: RequestId) -> State:
         """Do everything that is due for a request, and return where it stands then.

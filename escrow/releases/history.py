@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from agreements.requests import EVENT, FIRST, State, Step, next_state
+from agreements.requests import EVENT, FIRST, WHO, State, Step, next_state
 from agreements.terms import Agreement, Condition, Role, Signatory
 from escrow.evidence.acts import Act, ActName, parse_act, verify_act
 from escrow.evidence.dsse import Envelope
@@ -40,10 +40,17 @@ ACT_OF: Mapping[Step, tuple[frozenset[ActName], frozenset[Role]]] = {
         frozenset({"vendor", "agent"}),
     ),
     Step.CONSENT: (frozenset({"consent-to-release"}), frozenset({"vendor"})),
+    Step.CONSENT_IN_PART: (frozenset({"consent-to-release"}), frozenset({"vendor"})),
     Step.OBJECT: (frozenset({"file-contrary-instructions"}), frozenset({"vendor"})),
     Step.OBJECT_LATE: (frozenset({"file-contrary-instructions"}), frozenset({"vendor"})),
     Step.WITHDRAW: (frozenset({"withdraw-release-request"}), frozenset({"beneficiary"})),
     Step.CONFIRM: (frozenset({"confirm-release"}), frozenset({"agent"})),
+}
+
+# Which process writes a step down. What the keyholder does is believed from the keyholder alone:
+# a portal that opened a round could have the agents' shares sealed to a key of its own.
+_WRITER: Mapping[Step, str] = {
+    step: "keyholder" if doer == "keyholder" else "portal" for step, doer in WHO.items()
 }
 
 _STEP_OF_EVENT = {event: step for step, event in reversed(tuple(EVENT.items()))}
@@ -167,7 +174,6 @@ def _history(folding: _Folding, request: Given, terms: Agreement) -> History:
     condition = next((one for one in terms.conditions if one.type == subject.condition), None)
     if condition is None or subject.text_sha256 != terms.text_sha256:
         raise HistoryBroken("the request is under other terms")
-    objected = folding.acts.get(Step.OBJECT, []) + folding.acts.get(Step.OBJECT_LATE, [])
     return History(
         request=request,
         subject=subject,
@@ -177,9 +183,10 @@ def _history(folding: _Folding, request: Given, terms: Agreement) -> History:
             Service(one, service_of(one.act, one.at), folding.logged[one.place])
             for one in folding.acts.get(Step.SERVE, [])
         ),
-        consents=tuple(folding.acts.get(Step.CONSENT, [])),
-        # Whether one was timely is asked again by whoever decides, whatever it was logged as.
-        objections=tuple(sorted(objected, key=lambda one: one.place)),
+        # Whether one binds, or was timely, is asked again by whoever decides, whatever it was
+        # logged as.
+        consents=_given(folding, Step.CONSENT, Step.CONSENT_IN_PART),
+        objections=_given(folding, Step.OBJECT, Step.OBJECT_LATE),
         withdrawals=tuple(folding.acts.get(Step.WITHDRAW, [])),
         confirmations=tuple(
             Confirmation(one, parse_confirmation(one.act.subject))
@@ -193,6 +200,11 @@ def _history(folding: _Folding, request: Given, terms: Agreement) -> History:
     )
 
 
+def _given(folding: _Folding, *steps: Step) -> tuple[Given, ...]:
+    found = [one for step in steps for one in folding.acts.get(step, [])]
+    return tuple(sorted(found, key=lambda one: one.place))
+
+
 def _marks(folding: _Folding, step: Step) -> tuple[Mark, ...]:
     return tuple(folding.marks.get(step, []))
 
@@ -202,6 +214,8 @@ def _take(folding: _Folding, one: ChainedEvent, terms: Agreement) -> None:
     step = _STEP_OF_EVENT.get(event.type)
     if step is None:
         return
+    if event.role != _WRITER[step]:
+        raise HistoryBroken(f"{event.type} was written by the {event.role}")
     if step in ACT_OF:
         folding.acts.setdefault(step, []).append(_verified(step, event, terms))
         folding.logged[event.sequence] = event.data

@@ -132,9 +132,14 @@ def sealed_deposits(events: Iterable[Event], agreement_id: AgreementId) -> list[
     return [
         event
         for event in events
-        if event.type == _SEALED
+        if is_sealing(event)
         and agreement_id in {one[0] for one in cast("Sequence[Any]", event.data["agreements"])}
     ]
+
+
+def is_sealing(event: Event) -> bool:
+    """Tell whether an event is that of a deposit which was sealed, by the portal."""
+    return (event.type, event.role) == (_SEALED, "portal")
 
 
 def verdicts(events: Iterable[Event]) -> dict[str, tuple[str, str]]:
@@ -142,7 +147,7 @@ def verdicts(events: Iterable[Event]) -> dict[str, tuple[str, str]]:
     return {
         str(event.data["deposit_id"]): (str(event.data["verdict"]), str(event.data["level"]))
         for event in events
-        if event.type == _REPORT
+        if (event.type, event.role) == (_REPORT, "worker")
     }
 
 

@@ -105,6 +105,9 @@ class PortalWorld:
         changes: placeholders of the agreement's template that are filled otherwise.
     """
 
+    # Further persons of the vendor who sign the agreement; they use the vendor's token.
+    more_signers: tuple[str, ...] = ()
+
     def __init__(self, folder: Path, changes: Mapping[str, str] | None = None) -> None:
         # The tables' import is what makes the ledger's world create them all.
         self.tables = tables.ROOMS
@@ -243,7 +246,10 @@ class PortalWorld:
         agreement = self.file()
         shown = self.do("GET", f"/agreements/{agreement}", "vendor")
         subject = {name: shown[name] for name in ("version", "text_sha256")}
-        for who in ("vendor", "beneficiary", "agent_1", "agent_2", "agent_3"):
+        people = ("vendor", *self.more_signers, "beneficiary", "agent_1", "agent_2", "agent_3")
+        for who in people:
+            if who in self.more_signers:
+                self.tokens[who] = self.tokens["vendor"]
             self.act(agreement, who, "accept-agreement", {"agreement_id": agreement, **subject})
         self.prove_recipients(agreement, ("beneficiary_primary", "beneficiary_recovery"))
         self.do("POST", f"/agreements/{agreement}/ceremony", "operator")

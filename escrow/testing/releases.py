@@ -145,12 +145,19 @@ class ReleaseWorld(PortalWorld):
         )
 
     def confirmation_body(
-        self, request: str, agent: str, *, signer: str = "", **changes: object
-    ) -> dict[str, object]:
+        self,
+        request: str,
+        agent: str,
+        *,
+        signer: str = "",
+        shares_of: str = "",
+        **changes: object,
+    ) -> dict[str, Any]:
         """Return what an agent's client sends.
 
         Args:
             signer: whose signing key; the agent's own unless another is named.
+            shares_of: whose share; the agent's own unless another is named.
             changes: fields of the subject that are to say something else.
         """
         sent = self.do("GET", f"/requests/{request}/confirmation", agent)
@@ -159,8 +166,10 @@ class ReleaseWorld(PortalWorld):
         history = fold(chain.events, RequestId(request), self.cast.agreement)
         opening = history.openings[-1]
         one_time = age.parse_recipient(str(opening.data["one_time_recipient"]))
-        dealt = sent["shares"][0]
-        share = open_share_file(base64.b64decode(dealt["file"]), self.cast.identity(agent))
+        holder = shares_of or agent
+        given = self.do("GET", f"/requests/{request}/confirmation", holder) if shares_of else sent
+        dealt = given["shares"][0]
+        share = open_share_file(base64.b64decode(dealt["file"]), self.cast.identity(holder))
         sealed = seal_release_share(share, RequestId(request), one_time)
         matter = matter_of(history, self.cast.agreement, opening)
         own = {
@@ -175,10 +184,10 @@ class ReleaseWorld(PortalWorld):
         return {"envelope": envelope, "shares": shares}
 
     def try_confirming(
-        self, request: str, agent: str, signer: str = "", **changes: object
+        self, request: str, agent: str, signer: str = "", shares_of: str = "", **changes: object
     ) -> httpx.Response:
         """Have an agent confirm."""
-        body = self.confirmation_body(request, agent, signer=signer, **changes)
+        body = self.confirmation_body(request, agent, signer=signer, shares_of=shares_of, **changes)
         return self.ask("POST", f"/requests/{request}/confirmations", agent, json=body)
 
     def confirm(self, request: str, agent: str) -> dict[str, Any]:

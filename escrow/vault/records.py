@@ -148,9 +148,10 @@ class ReleaseShareRow(SQLModel, table=True):
     round: int = Field(primary_key=True)
     signing_key: str = Field(primary_key=True, max_length=60)
     epoch: int = Field(primary_key=True)
+    # Sent again it is another file: the one that was signed for stays.
+    file_sha256: str = Field(primary_key=True, max_length=64)
     index: int
     file: bytes
-    file_sha256: str = Field(max_length=64)
     sent_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -403,6 +404,16 @@ def newest_round(session: Session, request_id: RequestId) -> ReleaseRoundRow | N
     return session.exec(query).first()
 
 
+def rounds_of(session: Session, request_id: RequestId) -> Sequence[ReleaseRoundRow]:
+    """Return every confirmation round of a request, oldest first."""
+    query = (
+        select(ReleaseRoundRow)
+        .where(col(ReleaseRoundRow.request_id) == request_id)
+        .order_by(col(ReleaseRoundRow.round))
+    )
+    return session.exec(query).all()
+
+
 def end_round(session: Session, row: ReleaseRoundRow) -> None:
     """Empty the secret of a round's one-time key."""
     row.sealed_identity = None
@@ -426,7 +437,7 @@ def release_shares_of(
 
 
 def keep_release_share(session: Session, share: ReleaseShareRow) -> None:
-    """Keep a sent share; the same agent's later one replaces it."""
+    """Keep a sent share; the same file again is the same row."""
     session.merge(share)
     session.flush()
 

@@ -97,10 +97,15 @@ def check_release_share(
         or not known
         or str(liveness_key(share.share).public) != liveness_keys[share.index - 1]
     ):
-        raise ShareOfAnother(
-            "The share is not the one that was dealt to this agent for this agreement.",
-            "Use the identity and the share file of the newest ceremony, and confirm again.",
-        )
+        raise not_his_share()
+
+
+def not_his_share() -> ShareOfAnother:
+    """Return the error for a share that is none of the agent's who gives it."""
+    return ShareOfAnother(
+        "The share is not the one that was dealt to this agent for this agreement.",
+        "Use the identity and the share file of the newest ceremony, and confirm again.",
+    )
 
 
 def combine_release_shares(shares: Sequence[ReleaseShare], recipient: str) -> HybridIdentity:

@@ -14,7 +14,7 @@ from escrow.ground.identifiers import AgreementId, RequestId
 from escrow.ledger.chains import ChainedEvent, ProvenChain, read_chain, verify_chain
 from escrow.ledger.events import Stream
 from escrow.ledger.reading import read_newest
-from escrow.operations.keyholder.ceremonies import DEALT
+from escrow.operations.keyholder.ceremonies import DEALT, FILED
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.register.reading import read_version
@@ -35,6 +35,7 @@ class Evidence:
         terms, version: under which the request was filed, as a proven entry names them.
         epoch: the sealing key that is needed, as a proven ceremony dealt it.
         liveness_keys: of its shares, in the order of their numbers.
+        holders: share recipients of the agents that they were dealt to, in the same order.
     """
 
     request_id: RequestId
@@ -44,6 +45,7 @@ class Evidence:
     version: int
     epoch: records.SealingEpochRow
     liveness_keys: tuple[str, ...]
+    holders: tuple[str, ...]
     history: History
 
     @property
@@ -98,7 +100,8 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
     epoch = _epoch(session, agreement_id, history)
     dealt = _dealt(chain, epoch)
     keys = tuple(str(one) for one in cast("list[Any]", dealt["liveness_keys"]))
-    return Evidence(request_id, agreement_id, chain, terms, version, epoch, keys, history)
+    holders = _holders(session, chain, agreement_id, cast("int", dealt["version"]))
+    return Evidence(request_id, agreement_id, chain, terms, version, epoch, keys, holders, history)
 
 
 def proven_stream(on: Grounds, session: Session, stream: Stream) -> ProvenChain:
@@ -162,6 +165,21 @@ def _dealt(chain: ProvenChain, epoch: records.SealingEpochRow) -> Mapping[str, o
         ):
             return event.data
     raise _not_borne_out("the sealing key")
+
+
+def _holders(
+    session: Session, chain: ProvenChain, agreement_id: AgreementId, version: int
+) -> tuple[str, ...]:
+    """Return to whom a version's agents were dealt, as its text was filed."""
+    terms, _ = read_version(session, agreement_id, version)
+    filed = {"version": version, "text_sha256": terms.text_sha256}
+    if not any(
+        (one.event.type, one.event.role) == (FILED, "portal")
+        and filed.items() <= one.event.data.items()
+        for one in chain.events
+    ):
+        raise _not_borne_out("to whom the shares were dealt")
+    return tuple(agent.share_recipient for agent in terms.agents)
 
 
 def _not_borne_out(what: str) -> NotInLedger:

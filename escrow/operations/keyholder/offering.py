@@ -14,6 +14,7 @@ from escrow.releases.offers import (
     Offer,
     OfferedDeposit,
     bundle_kinds,
+    is_sealing,
     last_before,
     last_verified,
     offered_deposit,
@@ -57,7 +58,9 @@ def _of_product(
     kinds = bundle_kinds(evidence.history.condition.frees)
     rows = vault.headers_of_agreement(session, evidence.agreement_id)
     opening = frozenset(newest_agents_records(rows, frozenset({evidence.epoch.epoch})))
-    earlier = {str(one.data["deposit_id"]): sent_in(one) for one in sealed}
+    # Of every deposit: a part may be carried from one that this agreement does not cover. It is
+    # named then, and does not open.
+    earlier = {str(one.data["deposit_id"]): sent_in(one) for one in events if is_sealing(one)}
     return [
         offered_deposit(
             one,

@@ -8,12 +8,13 @@ logged is not done again.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agreements.requests import EVENT, Step
 from escrow.evidence.bundles import sign_statement
 from escrow.evidence.release_certificates import ReleaseFacts, release_statement
 from escrow.evidence.statements import STATEMENT_FIELD
+from escrow.ground.clock import parse_rfc3339, rfc3339
 from escrow.ground.database import Session
 from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import RequestId
@@ -26,6 +27,7 @@ from escrow.operations.keyholder.offering import draw_offer
 from escrow.operations.keyholder.rewrapping import Rewrapping
 from escrow.releases import records as releases
 from escrow.releases.decision import Decision, approval_of, decide
+from escrow.releases.errors import TooFewConfirmations
 from escrow.releases.history import Mark
 from escrow.releases.offers import Offer, parse_offer
 from escrow.vault import records
@@ -34,6 +36,7 @@ from escrow.vault.release_shares import (
     ReleaseShare,
     check_release_share,
     combine_release_shares,
+    not_his_share,
     open_release_share,
 )
 
@@ -105,9 +108,7 @@ class Releases:
         on.sequence()
         with on.database.writing() as session:
             evidence = gather(on, session, RequestId(request_id))
-            if evidence.history.executed:
-                return
-            if not evidence.history.intended:
+            if not (evidence.history.executed or evidence.history.intended):
                 self._intend(session, evidence)
         # The intent is committed: from here on it is known, whatever happens next.
         on.sequence()
@@ -120,6 +121,9 @@ class Releases:
 
     def _log_opening(self, session: Session, evidence: Evidence, offer: Offer) -> None:
         on, before = self._on, records.newest_round(session, evidence.request_id)
+        if before is not None:
+            # What was sealed to the round before counts for nobody any more.
+            records.end_round(session, before)
         number = before.round + 1 if before else 1
         identity, key_id = new_hybrid_identity(), _key_id(evidence.request_id, number)
         if not on.keys.has_key(key_id):
@@ -154,21 +158,23 @@ class Releases:
         records.add(session, row)
 
     def _intend(self, session: Session, evidence: Evidence) -> None:
-        """Write the intent on the very head that was decided on: nothing can stand between."""
-        decision = decide(
-            evidence.history,
-            evidence.events,
-            evidence.terms,
-            evidence.epoch.k,
-            self._on.clock.now(),
-        )
+        """Write the intent on the very head that was decided on: nothing can stand between.
+
+        An intent binds, so it is written only where the shares that it needs are there and right.
+        """
+        # As the intent will have it, so that carrying it out asks at the very same time.
+        decided_at = parse_rfc3339(rfc3339(self._on.clock.now()))
+        decision = _decision(evidence, decided_at)
         round_ = self._round(session, evidence)
-        self._shares(session, evidence, round_, decision)
+        usable = len(self._shares(session, evidence, round_, decision))
+        if usable < evidence.epoch.k:
+            raise TooFewConfirmations(usable, evidence.epoch.k)
         data: dict[str, object] = {
             "request_id": evidence.request_id,
             "head": evidence.chain.head_sha256,
             "approved_by": decision.approval.by,
-            "approved_at": decision.approval.at.isoformat(timespec="milliseconds"),
+            "approved_at": rfc3339(decision.approval.at),
+            "decided_at": rfc3339(decided_at),
             "opened_entry_sha256": decision.opening.entry_sha256,
             "offer_sha256": decision.opening.data["offer_sha256"],
             "confirmations": [one.given.act.sha256 for one in decision.confirmations],
@@ -180,13 +186,7 @@ class Releases:
         on, intent = self._on, evidence.history.intended[-1]
         round_ = self._round(session, evidence)
         offer = parse_offer(round_.offer, intent.data["offer_sha256"])
-        decision = decide(
-            evidence.history,
-            evidence.events,
-            evidence.terms,
-            evidence.epoch.k,
-            intent.at,
-        )
+        decision = _decision(evidence, parse_rfc3339(str(intent.data["decided_at"])))
         shares = self._shares(session, evidence, round_, decision)
         identity = combine_release_shares(shares, evidence.epoch.recipient)
         work = Rewrapping(on, session, evidence, intent, identity)
@@ -197,6 +197,7 @@ class Releases:
         records.mark_burnt(session, evidence.epoch, on.clock.now())
         burnt = {"epoch": evidence.epoch.epoch, "request_id": evidence.request_id}
         on.scribe.append(session, NewEvent(evidence.stream, BURNT, KEYHOLDER, burnt))
+        records.end_round(session, round_)
         self._certify(session, evidence, intent, decision, offer)
 
     def _certify(
@@ -258,6 +259,12 @@ class Releases:
             round_.epoch,
             evidence.liveness_keys,
         )
+        # His own, and not one that a colleague lent him: two words over one share open nothing.
+        agent = next(
+            (one for one in evidence.terms.agents if one.signing_key == row.signing_key), None
+        )
+        if agent is None or agent.share_recipient != evidence.holders[share.index - 1]:
+            raise not_his_share()
         return share
 
     def _round(self, session: Session, evidence: Evidence) -> records.ReleaseRoundRow:
@@ -288,13 +295,20 @@ class Releases:
         return identity
 
     def _destroy_round(self, request_id: RequestId) -> None:
-        on = self._on
-        with on.database.writing() as session:
-            row = records.newest_round(session, request_id)
-            if row is not None and row.sealed_identity is not None:
-                records.end_round(session, row)
-        if row is not None and on.keys.has_key(row.key_id):
-            on.keys.destroy_key(row.key_id)
+        """Destroy the keys of a request's rounds that are over; their secrets are gone already."""
+        with self._on.database.reading() as session:
+            over = [
+                one.key_id
+                for one in records.rounds_of(session, request_id)
+                if one.sealed_identity is None
+            ]
+        for key_id in over:
+            if self._on.keys.has_key(key_id):
+                self._on.keys.destroy_key(key_id)
+
+
+def _decision(evidence: Evidence, at: datetime) -> Decision:
+    return decide(evidence.history, evidence.events, evidence.terms, evidence.epoch.k, at)
 
 
 def _facts(evidence: Evidence, intent: Mark, decision: Decision, offer: Offer) -> ReleaseFacts:

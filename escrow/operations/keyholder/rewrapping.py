@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import islice
+from typing import cast
 
 from escrow.ground.database import Session
 from escrow.ground.identifiers import DepositId, DocumentId
@@ -26,6 +28,7 @@ from escrow.vault.releasing import (
     reseal_to_epoch,
     write_released_header,
 )
+from escrow.verification.examinations import DOCUMENTS_SEALED
 
 RESEALED = "vault:epoch:resealed"
 
@@ -81,13 +84,25 @@ class Rewrapping:
         rows = records.headers_of_agreement(self.session, self.evidence.agreement_id)
         return newest_agents_records(rows, frozenset({self.evidence.epoch.epoch}))
 
+    @cached_property
+    def _logged(self) -> set[tuple[str, ...]]:
+        """Return product, deposit, id and payload of every document that the worker logged."""
+        return {
+            (event.stream.id, str(event.data["deposit_id"]), one["id"], one["payload_sha256"])
+            for event in self._product_events
+            if (event.type, event.role) == (DOCUMENTS_SEALED, "worker")
+            for one in cast("list[dict[str, str]]", event.data["documents"])
+        }
+
+    @cached_property
+    def _product_events(self) -> list[Event]:
+        products = {one.product_id for one in self._records().values()}
+        chains = (proven_stream(self.on, self.session, Stream("product", one)) for one in products)
+        return [one.event for chain in chains for one in chain.events]
+
     def _committed(self) -> set[tuple[object, ...]]:
         """Return every commitment that the keyholder logged for this agreement."""
-        events: list[Event] = [one.event for one in self.evidence.events]
-        for product_id in {one.product_id for one in self._records().values()}:
-            stream = Stream("product", product_id)
-            chain = proven_stream(self.on, self.session, stream)
-            events += [one.event for one in chain.events]
+        events = [*(one.event for one in self.evidence.events), *self._product_events]
         return {
             _key(header)
             for event in events
@@ -114,6 +129,9 @@ class Rewrapping:
             return
         permit = self._permit(deposit_id, expires_at)
         for row in records.documents_of(self.session, deposit_id):
+            # A row that nobody logged may be another vendor's document.
+            if (row.product_id, deposit_id, row.id, row.payload_sha256) not in self._logged:
+                raise OfferBroken(f"nobody logged the document {row.id}")
             file_key = documents.open_document_key(self.session, self.on.keys, DocumentId(row.id))
             write_released_header(
                 self.session,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from escrow.evidence.bundles import SignedDocument
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
+from escrow.ground.errors import Unavailable
 from escrow.ground.identifiers import RequestId
 from escrow.ledger.chains import read_chain
 from escrow.ledger.proofs import proof_of
@@ -144,7 +146,7 @@ def confirm(change: Changing, request_id: str, body: ConfirmationBody) -> Respon
         with rooms.database.reading() as session:
             found = _find(session, asker, request_id, Verb.CONFIRM_RELEASE).id
         envelope = Envelope.from_json(body.envelope)
-        rooms.driver.confirm(found, envelope, [one.to_share() for one in body.shares])
+        rooms.driver.take(found, envelope, [one.to_share() for one in body.shares])
         return _moved_on(rooms, found)
 
     return change.perform_repeatable(work)
@@ -186,7 +188,9 @@ def fetch(rooms: RoomsNeeded, asker: Asker, request_id: str, file_id: str) -> Re
 
 
 def _moved_on(rooms: Rooms, request_id: RequestId) -> dict[str, object]:
-    rooms.driver.push_on(request_id)
+    with contextlib.suppress(Unavailable):
+        # The act stands whoever is away now; the upkeep moves the request on.
+        rooms.driver.push_on(request_id)
     with rooms.database.reading() as session:
         return _described(session, open_request(session, request_id))
 

@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("file", sa.LargeBinary(), nullable=False),
         sa.Column("file_sha256", sa.String(length=64), nullable=False),
         sa.Column("sent_at", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("request_id", "round", "signing_key", "epoch"),
+        sa.PrimaryKeyConstraint("request_id", "round", "signing_key", "epoch", "file_sha256"),
     )
     op.create_table(
         "released_header",
