@@ -93,6 +93,45 @@ def test_killed_once_it_is_written(served: Served, deposited: str, after: str) -
     renew_keys(served)
 
 
+# What comes before the confirmations: each act, by whom, and the state that it leads to.
+ACTS = (
+    ("acknowledge", "vendor", (), "releases:request:served", "objection-window"),
+    ("object", "vendor", ("--statement", "words"), "releases:request:objected", "disputed"),
+    ("consent", "vendor", (), "releases:request:consented", "confirming"),
+)
+
+
+def act_until_killed(served: Served, request: str, act: str, who: str, more: list[str]) -> None:
+    """Send an act; the service is killed once its event is written."""
+    own = ["--key", key(served.here, who)]
+    client = subprocess.Popen(
+        [str(ESCROW), "request", act, request, *more, *own],
+        env=served.person(who),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    kind = next(kind for name, _, _, kind, _ in ACTS if name == act)
+    wait_for(lambda: entries(served, kind, request), lambda there: there == 1)
+    served.kill()
+    client.wait(60)
+
+
+def test_killed_at_every_act_before_the_confirmations(served: Served, deposited: str) -> None:
+    request = file_request(served.here, served.cast)
+    served.kill()
+    served.here.start()
+    assert state_of(served, request) == "filed"
+    words = served.here.folder / "statement.txt"
+    for act, who, options, kind, state in ACTS:
+        more = [str(words) if one == "words" else one for one in options]
+        act_until_killed(served, request, act, who, more)
+        served.here.start()
+        wait_for(lambda: state_of(served, request), lambda seen, state=state: seen == state)
+        assert entries(served, kind, request) == 1
+    assert entries(served, "releases:confirmation:opened", request) == 1
+    served.here.escrow(served.here.service_environment, "ledger", "verify")
+
+
 def test_two_confirmations_in_the_same_instant(served: Served, deposited: str) -> None:
     request = consented(served)
     clients = [confirm_in_background(served, request)]
