@@ -1,7 +1,9 @@
-"""A path that cannot leave its root."""
+"""A path that cannot leave its root, and a file that is whole or not there."""
 
 from __future__ import annotations
 
+import os
+import secrets
 from pathlib import Path
 
 from escrow.ground.errors import InvalidInput
@@ -32,3 +34,21 @@ class RootedPath:
                 "Name a path without '..' and without links that point elsewhere.",
             )
         return path
+
+
+def write_whole(path: Path, text: str, mode: int) -> None:
+    """Write a file so that no crash and no reader ever sees half of it; replaces what stood there.
+
+    Args:
+        path: its folder is there.
+        text: UTF-8.
+        mode: permissions of the file.
+    """
+    # A name of its own: two processes that write the same file at once do not mix.
+    staged = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
+    with staged.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+    staged.replace(path)

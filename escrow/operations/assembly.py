@@ -21,10 +21,11 @@ from escrow.ground.database import Database
 from escrow.ground.settings import Settings
 from escrow.ledger.appending import Scribe
 from escrow.notices.sending import Sender
+from escrow.operations.calls.unix import UnixLine
 from escrow.operations.home import Home, own_user
 from escrow.operations.images import sandbox_of
 from escrow.operations.installation import PORTAL, WORKER, service_keys
-from escrow.operations.keyholder.client import SocketKeyholder
+from escrow.operations.keyholder.client import RemoteKeyholder
 from escrow.operations.mailing import sender_of
 from escrow.portal.rooms import Rooms
 from escrow.register.inforce import agreements_in_force
@@ -89,7 +90,7 @@ def assemble(settings: Settings, root: TrustRoot) -> Service:
     scratch.lay_out()
     database = Database(settings.database_url)
     engine = JobEngine(settings.database_url, "service", settings.workers, JOBS_VERSION)
-    keyholder = SocketKeyholder(home.socket, root.roles["keyholder"])
+    keyholder = RemoteKeyholder(UnixLine(home.socket), root.roles["keyholder"])
     blobs = FileBlobStore(settings.blobs)
     stamp = Stamp(root.service, settings.env, __version__)
     rooms = _rooms(settings, root, database, engine, keyholder, blobs, stamp, scratch, clock)
@@ -120,7 +121,7 @@ def _rooms(
     root: TrustRoot,
     database: Database,
     engine: JobEngine,
-    keyholder: SocketKeyholder,
+    keyholder: RemoteKeyholder,
     blobs: FileBlobStore,
     stamp: Stamp,
     scratch: Scratch,

@@ -17,12 +17,14 @@ from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import SystemClock
 from escrow.ground.database import Database
 from escrow.ground.errors import Refused, Tampered
+from escrow.ground.paths import write_whole
 from escrow.ground.settings import Settings
 from escrow.ground.signatures import PublicKey, SigningKey
 from escrow.ledger.appending import Scribe
 from escrow.ledger.fsck import check_ledger
+from escrow.operations.calls.unix import UnixLine
 from escrow.operations.home import SERVICE_NAME, Home, ProcessUser, lay_out, own_user
-from escrow.operations.keyholder.client import SocketKeyholder
+from escrow.operations.keyholder.client import wait_until_up
 from escrow.operations.keyholder.disk import Pinned
 from escrow.operations.tables import upgrade
 from escrow.parties import bootstrap
@@ -102,7 +104,7 @@ def prepare(settings: Settings) -> Home:
     if not home.pinned.exists():
         roles = {PORTAL: keys.portal.public, WORKER: keys.worker.public}
         pinned = Pinned(str(keys.worker_identity.recipient), roles)
-        _write_public(home.pinned, pinned.to_json())
+        write_whole(home.pinned, pinned.to_json(), 0o644)
     _share_database(settings, user)
     database = Database(settings.database_url)
     try:
@@ -163,7 +165,7 @@ def _keyholder_process(home: Home) -> Iterator[None]:
     # The process reads the same settings from the same environment; nothing secret is in it.
     process = subprocess.Popen(command)
     try:
-        SocketKeyholder.wait_until_up(home.socket, process.poll)
+        wait_until_up(UnixLine(home.socket), process.poll)
         yield
     finally:
         process.terminate()
@@ -194,7 +196,7 @@ def pin_keyholder(settings: Settings, home: Home) -> TrustRoot:
         },
     )
     if not home.trust_root.exists():
-        _write_public(home.trust_root, seen.to_json())
+        write_whole(home.trust_root, seen.to_json(), 0o644)
         return seen
     pinned = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
     if pinned != seen:
@@ -204,17 +206,6 @@ def pin_keyholder(settings: Settings, home: Home) -> TrustRoot:
             "exchanged a key: do not go on, compare fingerprints with a party.",
         )
     return pinned
-
-
-def _write_public(path: Path, text: str) -> None:
-    """Write a file that is never written again, so that no crash leaves half of it."""
-    staged = path.with_name(f"{path.name}.new")
-    with staged.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    staged.chmod(0o644)
-    staged.replace(path)
 
 
 def verify_ledger(settings: Settings) -> dict[str, object]:

@@ -9,7 +9,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Library to the places that may import it: a file, or a beginning of its name.
 DOORS = {
-    "cryptography": ("escrow/vault/age", "escrow/vault/keys", "escrow/ground/signatures.py"),
+    "cryptography": (
+        "escrow/vault/age",
+        "escrow/vault/keys",
+        "escrow/ground/signatures.py",
+        "escrow/ground/certificates.py",
+    ),
     "sqlmodel": ("escrow/ground/database.py", "records.py"),
     "sqlalchemy": (
         "escrow/ground/database.py",

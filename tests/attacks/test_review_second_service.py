@@ -13,10 +13,10 @@ import pytest
 
 from demo.stage import ESCROW, Stage, stage
 from escrow.ground.settings import Settings, read_settings
+from escrow.operations.calls.unix import UnixLine
 from escrow.operations.home import Home
 from escrow.operations.installation import AlreadyRunning, prepare, running_keyholder
-from escrow.operations.keyholder.client import SocketKeyholder
-from escrow.operations.keyholder.wire import call
+from escrow.operations.keyholder.client import call, wait_until_up
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def _keyholder_of(here: Stage) -> Iterator[Home]:
     home = Home(_settings(here).home)
     process = subprocess.Popen([str(ESCROW), "keyholder"], env=here.service_environment)
     try:
-        SocketKeyholder.wait_until_up(home.socket, process.poll)
+        wait_until_up(UnixLine(home.socket), process.poll)
         yield home
     finally:
         process.terminate()
@@ -47,7 +47,7 @@ def test_asking_for_a_new_token_leaves_the_running_keyholder_its_socket(here: St
     with _keyholder_of(here) as home:
         told = here.escrow(here.service_environment, "admin", "init", "--new-token")
         assert "esc_demo_" in told
-        assert call(home.socket, "ping", {}) == "here"
+        assert call(UnixLine(home.socket), "ping", {}) == "here"
 
 
 def test_second_service_is_refused_before_it_touches_the_first(here: Stage) -> None:

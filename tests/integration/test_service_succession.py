@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from escrow.operations.keyholder.wire import KeyholderServer
+from escrow.operations.calls.unix import UnixServer
+from escrow.operations.keyholder.wire import keyholder_desk
 
 
 def test_a_dying_keyholder_leaves_its_successors_socket(tmp_path: Path) -> None:
-    path = tmp_path / "keyholder.sock"
-    with (
-        KeyholderServer(path, {}, frozenset()) as old,
-        KeyholderServer(path, {}, frozenset()) as new,
-    ):
-        old.remove_socket()
-        assert path.is_socket()
-        new.remove_socket()
-        assert not path.exists()
+    path, nothing = tmp_path / "keyholder.sock", keyholder_desk({})
+    old, new = UnixServer(path, nothing, frozenset()), UnixServer(path, nothing, frozenset())
+    old.server_close()
+    assert path.is_socket()
+    new.server_close()
+    assert not path.exists()

@@ -16,8 +16,9 @@ from demo.stage import run
 from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.errors import EscrowError, Tampered
 from escrow.ground.identifiers import DepositId
+from escrow.operations.calls.unix import UnixLine
 from escrow.operations.home import Home
-from escrow.operations.keyholder.client import SocketKeyholder
+from escrow.operations.keyholder.client import RemoteKeyholder
 from escrow.vault import age
 from escrow.vault.age_keys import FileKey
 from tests.journeys.conftest import Served, wait_for
@@ -195,10 +196,10 @@ def _holds(path: Path, words: tuple[str, ...]) -> bool:
 
 
 @pytest.fixture
-def keyholder(served: Served) -> SocketKeyholder:
+def keyholder(served: Served) -> RemoteKeyholder:
     home = Home(served.here.folder / "home")
     root = TrustRoot.from_json(home.trust_root.read_text())
-    return SocketKeyholder(home.socket, root.roles["keyholder"])
+    return RemoteKeyholder(UnixLine(home.socket), root.roles["keyholder"])
 
 
 def _begin_build(client: httpx.Client, seconds: int) -> str:
@@ -246,7 +247,7 @@ SET_LANE_HEADER = "UPDATE part SET lane_header = ? WHERE deposit_id = ?"
 
 
 def test_a_lane_header_of_another_deposit_is_not_opened(
-    served: Served, keyholder: SocketKeyholder, sealed: str, rewritten: str
+    served: Served, keyholder: RemoteKeyholder, sealed: str, rewritten: str
 ) -> None:
     assert keyholder.open_for_verification(DepositId(rewritten))
     foreign = _one(served, "SELECT lane_header FROM part WHERE deposit_id = ?", sealed)
@@ -256,7 +257,7 @@ def test_a_lane_header_of_another_deposit_is_not_opened(
 
 
 def test_a_lane_header_with_the_writers_own_key_is_not_opened(
-    served: Served, keyholder: SocketKeyholder, rewritten: str
+    served: Served, keyholder: RemoteKeyholder, rewritten: str
 ) -> None:
     lane = str(_one(served, "SELECT recipient FROM lane WHERE deposit_id = ?", rewritten))
     forged = age.wrap_file_key(FileKey.generate(), [age.parse_recipient(lane)])
@@ -266,7 +267,7 @@ def test_a_lane_header_with_the_writers_own_key_is_not_opened(
 
 
 def test_an_exchanged_header_record_opens_nothing(
-    served: Served, keyholder: SocketKeyholder, sealed: str, rewritten: str
+    served: Served, keyholder: RemoteKeyholder, sealed: str, rewritten: str
 ) -> None:
     foreign = _one(served, "SELECT commitment FROM header_record WHERE deposit_id = ?", sealed)
     sql = "UPDATE header_record SET commitment = ? WHERE deposit_id = ?"
@@ -275,7 +276,7 @@ def test_an_exchanged_header_record_opens_nothing(
         keyholder.open_for_verification(DepositId(rewritten))
 
 
-def test_a_closed_lane_stays_closed(keyholder: SocketKeyholder, sealed: str) -> None:
+def test_a_closed_lane_stays_closed(keyholder: RemoteKeyholder, sealed: str) -> None:
     with pytest.raises(EscrowError) as refusal:
         keyholder.open_for_verification(DepositId(sealed))
     assert refusal.value.code == "vault.lane-closed"

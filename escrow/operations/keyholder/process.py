@@ -22,6 +22,8 @@ from escrow.ground.database import Database
 from escrow.ground.digests import canonical_json
 from escrow.ground.identifiers import AgreementId
 from escrow.ground.settings import Settings
+from escrow.operations.calls.lines import Verb
+from escrow.operations.calls.unix import UnixServer
 from escrow.operations.home import SERVICE_NAME, Home, drop_privileges, own_user
 from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.disk import OwnDisk, Pinned
@@ -29,7 +31,7 @@ from escrow.operations.keyholder.documents import Documents
 from escrow.operations.keyholder.grounds import Grounds, grounds_of
 from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.releases import Releases
-from escrow.operations.keyholder.wire import KeyholderServer, Verb
+from escrow.operations.keyholder.wire import keyholder_desk
 from escrow.vault import age
 from escrow.vault.ceremony import deal
 from escrow.vault.keys import FileKeyManager, InsecureKeyManager, KeyManager
@@ -61,15 +63,14 @@ def run_keyholder(settings: Settings) -> None:
     grounds = grounds_of(database, disk, pinned, keys, SystemClock(), stamp)
     lanes = Lanes(grounds)
     _publish(home.keyholder_public, disk)
-    verbs = verbs_of(grounds, lanes)
-    server = KeyholderServer(home.socket, verbs, frozenset({0, starter, os.geteuid()}))
+    desk = keyholder_desk(verbs_of(grounds, lanes))
+    server = UnixServer(home.socket, desk, frozenset({0, starter, os.geteuid()}))
     _stop_on_signals(server, parent)
     _sweep_lanes(lanes)
     try:
         server.serve_forever(poll_interval=0.2)
     finally:
         server.server_close()
-        server.remove_socket()
         database.close()
 
 
@@ -127,7 +128,7 @@ def _publish(path: Path, disk: OwnDisk) -> None:
     staged.replace(path)
 
 
-def _stop_on_signals(server: KeyholderServer, parent: int) -> None:
+def _stop_on_signals(server: UnixServer, parent: int) -> None:
     def stop(*_: object) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()
 

@@ -1,0 +1,1 @@
+"""How the processes of one installation ask each other: one wire, two ways to reach a process."""
