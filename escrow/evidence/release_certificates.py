@@ -55,8 +55,8 @@ class ReleaseFacts:
     deposits: tuple[tuple[str, int], ...]
     payloads: Mapping[str, str]
     not_opened: tuple[str, ...]
-    last_verified: str | None
-    last_before_filing: str | None
+    last_verified: tuple[str, ...]
+    last_before_filing: tuple[str, ...]
     intended_at: datetime
 
 
@@ -93,7 +93,7 @@ def _predicate(stamp: Stamp, facts: ReleaseFacts) -> dict[str, object]:
         "offerSha256": facts.offer_sha256,
         "deposits": [{"id": one, "number": number} for one, number in facts.deposits],
         "notOpened": list(facts.not_opened),
-        "lastVerified": facts.last_verified,
-        "lastBeforeFiling": facts.last_before_filing,
+        "lastVerified": list(facts.last_verified),
+        "lastBeforeFiling": list(facts.last_before_filing),
         "intendedAt": rfc3339(facts.intended_at),
     }

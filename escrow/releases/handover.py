@@ -56,6 +56,7 @@ class PackagedDeposit:
     """One deposit of a package."""
 
     deposit_id: str
+    product: str
     number: int
     sealed_at: str
     verdict: str | None
@@ -151,7 +152,12 @@ def _packaged(
             original = f"document/{one.kind}"
             files.append(_file(one, headers[one.id], name, original, one.media_type))
     return PackagedDeposit(
-        offered.deposit_id, offered.number, offered.sealed_at, offered.verdict, tuple(files)
+        offered.deposit_id,
+        product.slug,
+        offered.number,
+        offered.sealed_at,
+        offered.verdict,
+        tuple(files),
     )
 
 
@@ -191,8 +197,8 @@ def package_index(
         "request_id": offer.request_id,
         "agreement_id": offer.agreement_id,
         "bundle": list(offer.bundle),
-        "last_verified": offer.last_verified,
-        "last_before_filing": offer.last_before_filing,
+        "last_verified": list(offer.last_verified),
+        "last_before_filing": list(offer.last_before_filing),
         "not_opened": list(offer.not_opening()),
         "deposits": described(found),
         "certificate": certificate,

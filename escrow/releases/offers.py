@@ -31,6 +31,7 @@ KINDS_OF_BUNDLE: Mapping[str, frozenset[str]] = {
     "access": frozenset({"credentials"}),
 }
 
+_LISTS = ("bundle", "last_verified", "last_before_filing")
 _SEALED = "deposits:deposit:sealed"
 _REPORT = "verification:report:signed"
 
@@ -73,16 +74,16 @@ class Offer:
 
     Args:
         bundle: what the condition frees; parts of other kinds are left out.
-        last_verified: id of the newest deposit whose build passed; None where none did.
-        last_before_filing: id of the newest deposit that was sealed before the request.
+        last_verified: of each product the newest deposit whose build passed, where one did.
+        last_before_filing: of each product the newest deposit that was sealed before the request.
     """
 
     agreement_id: AgreementId
     request_id: str
     bundle: tuple[str, ...]
     deposits: tuple[OfferedDeposit, ...]
-    last_verified: str | None
-    last_before_filing: str | None
+    last_verified: tuple[str, ...]
+    last_before_filing: tuple[str, ...]
 
     def to_bytes(self) -> bytes:
         """Return the canonical form, whose digest agents sign."""
@@ -117,7 +118,8 @@ def parse_offer(unverified: bytes, sha256: object) -> Offer:
         if value.pop("format") != OFFER_FORMAT:
             raise ValueError("format")
         deposits = tuple(_deposit(one) for one in value.pop("deposits"))
-        return Offer(bundle=tuple(value.pop("bundle")), deposits=deposits, **value)
+        lists: dict[str, Any] = {name: tuple(value.pop(name)) for name in _LISTS}
+        return Offer(deposits=deposits, **lists, **value)
     except (ValueError, KeyError, TypeError):
         raise OfferBroken("it is no offer of a version that this program knows") from None
 
@@ -199,16 +201,24 @@ def sent_in(sealed: Event) -> dict[str, str]:
     return {one["payload_sha256"]: one["part_id"] for one in parts if not one["carried_from"]}
 
 
-def last_verified(deposits: Sequence[OfferedDeposit]) -> str | None:
-    """Return the newest deposit whose ordered level passed."""
-    passed = [one for one in deposits if one.verdict == "pass"]
-    return max(passed, key=lambda one: one.sealed_at).deposit_id if passed else None
+def last_verified(deposits: Sequence[OfferedDeposit]) -> tuple[str, ...]:
+    """Return of each product the newest deposit whose ordered level passed."""
+    return _newest_of_each(one for one in deposits if one.verdict == "pass")
 
 
-def last_before(deposits: Sequence[OfferedDeposit], filed_at: datetime) -> str | None:
-    """Return the newest deposit that was sealed before a moment."""
-    before = [one for one in deposits if parse_rfc3339(one.sealed_at) <= filed_at]
-    return max(before, key=lambda one: one.sealed_at).deposit_id if before else None
+def last_before(deposits: Sequence[OfferedDeposit], filed_at: datetime) -> tuple[str, ...]:
+    """Return of each product the newest deposit that was sealed before a moment."""
+    return _newest_of_each(one for one in deposits if parse_rfc3339(one.sealed_at) <= filed_at)
+
+
+def _newest_of_each(deposits: Iterable[OfferedDeposit]) -> tuple[str, ...]:
+    # By number, since a product counts its own deposits and a clock may have been set back.
+    newest: dict[str, OfferedDeposit] = {}
+    for one in deposits:
+        known = newest.get(one.product_id)
+        if known is None or one.number > known.number:
+            newest[one.product_id] = one
+    return tuple(newest[product].deposit_id for product in sorted(newest))
 
 
 def _offered_part(

@@ -154,10 +154,11 @@ class _Proven:
 
         history, terms = self._history, self._terms
         approval = approval_of(history, terms, SystemClock().now())
-        last = next(
-            (one for one in self._offer.deposits if one.deposit_id == self._offer.last_verified),
-            None,
-        )
+        last = [
+            f"number {one.number} of {one.sealed_at}"
+            for one in self._offer.deposits
+            if one.deposit_id in self._offer.last_verified
+        ]
         lines = [
             f"Agreement    {terms.title} ({history.subject.agreement_id}, "
             f"version {history.subject.version})",
@@ -166,8 +167,7 @@ class _Proven:
             f"Condition    {history.condition.type}: {' '.join(history.condition.text.split())}",
             f"Approved by  the vendor's {approval.by}, {rfc3339(approval.at)}",
             f"Frees        {', '.join(history.condition.frees)}",
-            f"Deposits     {len(self._offer.deposits)}, the last verified one is "
-            f"{f'number {last.number} of {last.sealed_at}' if last else 'none'}",
+            f"Deposits     {len(self._offer.deposits)}, last verified: {'; '.join(last) or 'none'}",
             f"Sealed to    {history.subject.recipient[:60]}",
             f"             fingerprint {sha256_hex(history.subject.recipient.encode())}",
             f"Ledger       {self._chain.head.checkpoint.tree_size} entries, "

@@ -65,12 +65,12 @@ class Package:
             NoSuchDeposit: there is none of this number, or none was verified.
         """
         deposits: list[dict[str, Any]] = self._index["deposits"]
-        verified = self._index["last_verified"]
+        verified: list[str] = self._index["last_verified"]
         chosen = [
             one
             for one in deposits
             if everything
-            or (one["deposit_id"] == verified if number is None else one["number"] == number)
+            or (one["deposit_id"] in verified if number is None else one["number"] == number)
         ]
         if not chosen:
             there_are = ", ".join(str(one["number"]) for one in deposits)
@@ -195,7 +195,7 @@ def _readme(index: dict[str, Any], deposits: Sequence[dict[str, Any]]) -> str:
     ]
     for deposit in deposits:
         lines.append(
-            f"deposit {deposit['number']}, sealed {deposit['sealed_at']}, "
+            f"deposit {deposit['product']}#{deposit['number']}, sealed {deposit['sealed_at']}, "
             f"verdict {deposit['verdict'] or 'none'}"
         )
         lines += [f"  {one['opened_path']}  ({one['media']})" for one in deposit["files"]]

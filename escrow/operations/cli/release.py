@@ -28,8 +28,9 @@ def show(request: RequestArgument) -> None:
         give(index)
         return
     for deposit in index["deposits"]:
-        mark = " (last verified)" if deposit["deposit_id"] == index["last_verified"] else ""
-        say(f"deposit {deposit['number']}, sealed {deposit['sealed_at']}{mark}")
+        mark = " (last verified)" if deposit["deposit_id"] in index["last_verified"] else ""
+        name = f"{deposit['product']}#{deposit['number']}"
+        say(f"deposit {name}, sealed {deposit['sealed_at']}{mark}")
         give_table(deposit["files"], ("original", "media", "size_bytes", "age_size_bytes"), "")
         say("")
 
@@ -39,7 +40,8 @@ def fetch(
     request: RequestArgument,
     to: Annotated[Path, typer.Option(help="A folder; made when missing.")],
     deposit: Annotated[
-        int | None, typer.Option(help="Number of the deposit; the last verified one otherwise.")
+        int | None,
+        typer.Option(help="Number of the deposit; otherwise the last verified of each product."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every retained deposit.")] = False,
 ) -> None:

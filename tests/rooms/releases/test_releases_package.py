@@ -11,11 +11,12 @@ def deposit(number: int, path: str = "p/deposit-1/parts/source/s", of: str = "de
     file = {"id": "prt_1", "path": f"{path}.age", "opened_path": path, "sha256": "0" * 64}
     file |= {"age_size_bytes": 1, "encoding": "identity", "media": "tar", "original": "source/s"}
     shown = {"deposit_id": of, "number": number, "sealed_at": "2026", "verdict": "pass"}
+    shown["product"] = path.partition("/")[0]
     return shown | {"files": [file]}
 
 
 def package(tmp_path, *deposits) -> Package:
-    index = {"deposits": list(deposits), "last_verified": "dep_1", "certificate": None}
+    index = {"deposits": list(deposits), "last_verified": ["dep_1"], "certificate": None}
     return Package(index | {"request_id": "req_1", "agreement_id": "agr_1", "bundle": []}, tmp_path)
 
 

@@ -22,7 +22,7 @@ def test_consent_and_two_confirmations_release(world) -> None:
     assert world.confirm(request, "agent_1")["state"] == "confirming"
     assert world.confirm(request, "agent_3")["state"] == "released"
     package = world.do("GET", f"/requests/{request}/release", "beneficiary")
-    assert package["last_verified"] == package["deposits"][0]["deposit_id"]
+    assert package["last_verified"] == [package["deposits"][0]["deposit_id"]]
     files = package["deposits"][0]["files"]
     source = next(one for one in files if one["original"] == "source/core")
     content = opened(world, world.fetch(request, source["id"]))
