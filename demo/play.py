@@ -25,9 +25,8 @@ PROJECT = "Django"
 
 def play(here: Stage) -> None:
     """Play every step; the first that does not end as it should stops the play."""
-    with here.step("Start the service: keyholder, portal and worker on one machine"):
-        one_time = here.ask(here.service_environment, "admin", "init")
-        here.start()
+    with here.step(f"Start the service: {here.title}"):
+        one_time = here.set_up()
         here.show(f"trust root {one_time['trust_root_fingerprint']}")
     cast = set_up_parties(here, str(one_time["one_time_token"]))
     with here.step(f"Fetch a real project by name: {PROJECT}, with what it needs to be built"):
@@ -57,7 +56,7 @@ def play(here: Stage) -> None:
             here.show(here.escrow(here.person(cast.tokens[role]), "status", PRODUCT))
     release(here, cast, project)
     with here.step("The whole ledger is checked"):
-        here.show(here.escrow(here.service_environment, "ledger", "verify"))
+        here.show(here.operate("ledger", "verify"))
 
 
 def set_up_parties(here: Stage, one_time_token: str) -> Cast:

@@ -32,6 +32,8 @@ class Stage:
     lies in memory. Nothing else on the machine is touched but the engine's images.
     """
 
+    title = "keyholder, portal and worker on one machine"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.keys = folder / "keys"
@@ -45,9 +47,14 @@ class Stage:
         self._steps = 0
 
     @property
+    def trust_root(self) -> Path:
+        """The public keys as they are given to the parties."""
+        return self.folder / "home" / "trust-root.json"
+
+    @property
     def service_environment(self) -> dict[str, str]:
         """What the service is told; the demo environment is stamped on every statement."""
-        return _clean() | {
+        return clean_environment() | {
             "ESCROW_ENV": "demo",
             "ESCROW_HOME": str(self.folder / "home"),
             "ESCROW_SCRATCH": str(self.scratch),
@@ -58,10 +65,10 @@ class Stage:
 
     def person(self, token: str = "") -> dict[str, str]:
         """Return the environment of a person at his own machine, with his own token."""
-        environment = _clean() | {
+        environment = clean_environment() | {
             "ESCROW_URL": self.url,
             "ESCROW_PASSPHRASE_FILE": str(self.passphrase),
-            "ESCROW_TRUST_ROOT": str(self.folder / "home" / "trust-root.json"),
+            "ESCROW_TRUST_ROOT": str(self.trust_root),
             "HOME": str(self.folder / "person"),
         }
         return environment | ({"ESCROW_TOKEN": token} if token else {})
@@ -105,6 +112,16 @@ class Stage:
         for line in text.rstrip().splitlines():
             print(f"    {line}", flush=True)
 
+    def set_up(self) -> dict[str, object]:
+        """Set the service up, start it, and return what the administrator is told."""
+        told = self.ask(self.service_environment, "admin", "init")
+        self.start()
+        return told
+
+    def operate(self, *arguments: str) -> str:
+        """Run one ``escrow`` command where the service runs, and return what it printed."""
+        return self.escrow(self.service_environment, *arguments)
+
     def start(self) -> None:
         """Start the service and wait until it answers.
 
@@ -116,7 +133,7 @@ class Stage:
             [str(ESCROW), "serve"], env=self.service_environment, stdout=log, stderr=log
         )
         until = time.monotonic() + START_TIMEOUT_SECONDS
-        while not _answers(self.port):
+        while not answers(self.port):
             if self._service.poll() is not None or time.monotonic() > until:
                 raise PlayFailed("the service did not start")
             time.sleep(0.1)
@@ -157,12 +174,16 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Give a play its folder and take everything away afterwards."""
+def stage(kind: type[Stage] | None = None) -> Iterator[Stage]:
+    """Give a play its folder and take everything away afterwards.
+
+    Args:
+        kind: how the service is run; as ``escrow serve`` when not given.
+    """
     with tempfile.TemporaryDirectory(prefix="escrow-play-") as folder:
         # The keyholder has a user of its own and must be able to pass through.
         Path(folder).chmod(0o755)
-        play = Stage(Path(folder))
+        play = (kind or Stage)(Path(folder))
         try:
             yield play
         except PlayFailed as problem:
@@ -187,7 +208,7 @@ def run(*command: str, cwd: Path, environment: Mapping[str, str] | None = None) 
     done = subprocess.run(
         command,
         cwd=cwd,
-        env=dict(environment or _clean()),
+        env=dict(environment or clean_environment()),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -198,12 +219,13 @@ def run(*command: str, cwd: Path, environment: Mapping[str, str] | None = None) 
     return done.stdout
 
 
-def _clean() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Return the shell's environment without any setting of ours that happens to be in it."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ESCROW_")}
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Tell whether a service answers on a port of loopback."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(b"GET /api/v1/health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")

@@ -27,6 +27,8 @@ _UNITS = {"": 1, "b": 1, "kib": KIB, "mib": MIB, "gib": GIB, "tib": 1024 * GIB}
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 # A name or an address of a machine, IPv6 too; no blank, slash or line end.
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,255}")
+# An IPv6 address stands in brackets, or its last group would look like the port.
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):(\d{1,5})")
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,16 @@ def optional_host(value: object) -> str | None:
         return None
     if not _HOST.fullmatch(text(value)):
         raise ValueError("the name of a machine, such as mail.example.org")
+    return str(value)
+
+
+def optional_address(value: object) -> str | None:
+    """Return host and port of a process as ``host:port``, None for an empty text."""
+    if value == "":
+        return None
+    match = _ADDRESS.fullmatch(text(value))
+    if match is None or not 1 <= int(match[2]) <= 65535:
+        raise ValueError("host and port, such as keyholder:8421")
     return str(value)
 
 

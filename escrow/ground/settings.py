@@ -20,10 +20,14 @@ from typing import Any, Literal, get_args
 from escrow.ground import setting_values as form
 from escrow.ground.errors import InvalidInput, Refused
 from escrow.ground.mail_settings import MAIL_SPECS, NO_MAIL_SERVER, MailSettings, SmtpTls
+from escrow.ground.process_settings import PROCESS_SPECS
 from escrow.ground.setting_values import GIB, MIB, PREFIX, Spec
 
 Environment = Literal["production", "demo", "development"]
 KeyManagerName = Literal["", "file"]
+
+# 'service' is portal, worker and the keyholder beside them on one machine.
+ProcessName = Literal["service", "portal", "worker", "keyholder"]
 
 DEFAULT = "default"
 
@@ -50,6 +54,11 @@ DEFAULT_MAX_PUSH_BYTES = 2 * GIB
 DEFAULT_MAX_UPLOAD_BYTES = 256 * GIB
 # Two builds at a time leave a small machine able to answer; more is for who has the cores.
 DEFAULT_WORKERS = 2
+
+# What each process has in its hands (docs/architecture.md), and so which settings matter to it.
+_HOLDS_KEYS = frozenset({"service", "keyholder"})
+_HOLDS_PLAINTEXT = frozenset({"service", "portal", "worker"})
+_SENDS_MAIL = frozenset({"service", "worker"})
 
 _TMPFS = frozenset({"tmpfs", "ramfs"})
 _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs"})
@@ -128,6 +137,11 @@ class Settings:
     build_memory_bytes: int
     build_disk_bytes: int
     build_seconds: int
+    exchange: Path
+    keyholder_listen: str | None
+    keyholder_address: str | None
+    relay_listen: str | None
+    relay_address: str | None
     smtp_host: str | None
     smtp_tls: SmtpTls
     smtp_port: int
@@ -176,8 +190,11 @@ class Settings:
             for spec in SPECS
         )
 
-    def check_safe(self) -> tuple[str, ...]:
+    def check_safe(self, process: ProcessName = "service") -> tuple[str, ...]:
         """Refuse what must not be run like this; return warnings about what only may.
+
+        Args:
+            process: which one runs on these settings; only what it holds is asked after.
 
         Raises:
             KeyManagerNotNamed: no key manager, and production takes none by default.
@@ -185,26 +202,29 @@ class Settings:
             DatabaseOnNetwork: SQLite on a network file system.
             MailIncomplete, MailPasswordInClear: of a mail server that is set.
         """
-        _check_key_manager(self)
+        if process in _HOLDS_KEYS:
+            _check_key_manager(self)
         _check_database_place(self)
-        if not _is_memory(self.scratch):
+        if process in _HOLDS_PLAINTEXT and not _is_memory(self.scratch):
             _check_scratch_named(self)
-        return self.warnings()
+        return self.warnings(process)
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self, process: ProcessName = "service") -> tuple[str, ...]:
         """Return a sentence for each setting that may be so, and that somebody should know of.
 
         Raises:
             MailIncomplete, MailPasswordInClear: of a mail server that is set.
         """
-        mail = self.mail
-        found = list(mail.warnings()) if mail else [NO_MAIL_SERVER]
-        if self.key_manager == "file":
+        found: list[str] = []
+        if process in _SENDS_MAIL:
+            mail = self.mail
+            found += mail.warnings() if mail else [NO_MAIL_SERVER]
+        if process in _HOLDS_KEYS and self.key_manager == "file":
             found.append(
                 "The file key manager keeps key-encryption keys on this machine's disk: "
                 "whoever copies that disk holds Lock B."
             )
-        if not _is_memory(self.scratch):
+        if process in _HOLDS_PLAINTEXT and not _is_memory(self.scratch):
             found.append(
                 f"Scratch {self.scratch} is no tmpfs: plaintext of arriving parts touches that "
                 "volume. Encrypt it with a key that is thrown away."
@@ -354,6 +374,7 @@ SPECS: tuple[Spec, ...] = (
         lambda _: 3600,
         "the longest that one phase of a trial build may take",
     ),
+    *PROCESS_SPECS,
     *MAIL_SPECS,
 )
 

@@ -1,4 +1,9 @@
-"""The graph of objects behind one process: settings are read once, everything is made here."""
+"""The graph of objects behind one process: settings are read once, everything is made here.
+
+Portal and worker are put together apart, each from the keys of its own role, so that neither can
+be given what the table of processes in docs/architecture.md denies it; ``escrow serve`` puts both
+on one footing.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +24,16 @@ from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import Clock, SystemClock
 from escrow.ground.database import Database
 from escrow.ground.settings import Settings
+from escrow.ground.signatures import SigningKey
 from escrow.ledger.appending import Scribe
 from escrow.notices.sending import Sender
-from escrow.operations.calls.unix import UnixLine
-from escrow.operations.home import Home, own_user
+from escrow.operations.calls.lines import Line
+from escrow.operations.home import own_user
 from escrow.operations.images import sandbox_of
-from escrow.operations.installation import PORTAL, WORKER, service_keys
 from escrow.operations.keyholder.client import RemoteKeyholder
+from escrow.operations.keyholder.wire import PORTAL, WORKER
 from escrow.operations.mailing import sender_of
+from escrow.operations.own_keys import WorkerKeys
 from escrow.portal.rooms import Rooms
 from escrow.register.inforce import agreements_in_force
 from escrow.register.reading import parties_covering
@@ -61,101 +68,132 @@ class Scratch:
         """Live logs."""
         return self.root / "logs"
 
-    def lay_out(self) -> None:
-        """Make the folders; git's own user passes through to its repositories."""
+    def laid_out(self) -> Scratch:
+        """Make the folders and return ourselves; git's own user passes through to its own."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o711)
         for folder, mode in ((self.pushes, 0o711), (self.uploads, 0o700), (self.logs, 0o700)):
             folder.mkdir(exist_ok=True)
             folder.chmod(mode)
+        return self
 
 
 @dataclass(frozen=True)
-class Service:
-    """Portal and worker of one process; no sender where no mail server is set."""
+class Footing:
+    """What portal and worker both stand on; in one process they share it."""
 
     settings: Settings
+    root: TrustRoot
     database: Database
     engine: JobEngine
+    keyholder: RemoteKeyholder
+    blobs: FileBlobStore
+    stamp: Stamp
+    clock: Clock
+
+    def close(self) -> None:
+        """End the jobs that run, and let go of the database."""
+        self.engine.stop()
+        self.database.close()
+
+
+@dataclass(frozen=True)
+class Portal:
+    """What receives, answers and moves requests on: with the receipt key, without Docker."""
+
+    on: Footing
     rooms: Rooms
     scratch: Scratch
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What verifies and sends: with the report key and Docker; no sender, where no mail is set."""
+
+    on: Footing
     runner: SandboxRunner
     sender: Sender | None
+    log_scratch: Path
 
 
-def assemble(settings: Settings, root: TrustRoot) -> Service:
-    """Put portal and worker together; nothing runs yet."""
-    home, clock = Home(settings.home), SystemClock()
-    scratch = Scratch(settings.scratch)
-    scratch.lay_out()
-    database = Database(settings.database_url)
-    engine = JobEngine(settings.database_url, "service", settings.workers, JOBS_VERSION)
-    keyholder = RemoteKeyholder(UnixLine(home.socket), root.roles["keyholder"])
-    blobs = FileBlobStore(settings.blobs)
-    stamp = Stamp(root.service, settings.env, __version__)
-    rooms = _rooms(settings, root, database, engine, keyholder, blobs, stamp, scratch, clock)
-    runner = SandboxRunner(sandbox_of(settings), build_limits(settings))
-    keys = service_keys(home)
-    scribe = Scribe(WORKER, keys.worker, clock)
+def footing(
+    settings: Settings, root: TrustRoot, line: Line, name: str, staging: str = "staging"
+) -> Footing:
+    """Open database, store and engine for a process; nothing runs yet.
+
+    Args:
+        settings: of this process.
+        root: as it is pinned here.
+        line: the way to the keyholder.
+        name: of the process, in the engine's logs.
+        staging: the process's own staging folder in the blob store.
+    """
+    return Footing(
+        settings=settings,
+        root=root,
+        database=Database(settings.database_url),
+        engine=JobEngine(settings.database_url, name, settings.workers, JOBS_VERSION),
+        keyholder=RemoteKeyholder(line, root.roles["keyholder"]),
+        blobs=FileBlobStore(settings.blobs, staging),
+        stamp=Stamp(root.service, settings.env, __version__),
+        clock=SystemClock(),
+    )
+
+
+def assemble_worker(on: Footing, keys: WorkerKeys, scratch: Scratch) -> Worker:
+    """Put a worker together and define its jobs; nothing runs yet."""
+    runner = SandboxRunner(sandbox_of(on.settings), build_limits(on.settings))
+    scribe = Scribe(WORKER, keys.report, on.clock)
     tools = Tools(
-        database=database,
-        engine=engine,
-        clock=clock,
+        database=on.database,
+        engine=on.engine,
+        clock=on.clock,
         scribe=scribe,
-        signer=keys.worker,
-        keyholder=keyholder,
-        worker=keys.worker_identity,
-        blobs=blobs,
+        signer=keys.report,
+        keyholder=on.keyholder,
+        worker=keys.identity,
+        blobs=on.blobs,
         runner=runner,
         scratch=scratch.logs,
-        stamp=stamp,
+        stamp=on.stamp,
     )
     Examiner(tools).define()
-    Rereader(database, blobs, scribe, clock).define(engine)
-    sender = sender_of(settings, root, database, scribe, clock)
-    return Service(settings, database, engine, rooms, scratch, runner, sender)
+    Rereader(on.database, on.blobs, scribe, on.clock).define(on.engine)
+    sender = sender_of(on.settings, on.root, on.database, scribe, on.clock)
+    return Worker(on, runner, sender, scratch.logs)
 
 
-def _rooms(
-    settings: Settings,
-    root: TrustRoot,
-    database: Database,
-    engine: JobEngine,
-    keyholder: RemoteKeyholder,
-    blobs: FileBlobStore,
-    stamp: Stamp,
-    scratch: Scratch,
-    clock: Clock,
-) -> Rooms:
-    portal_key = service_keys(Home(settings.home)).portal
-    scribe = Scribe(PORTAL, portal_key, clock)
+def assemble_portal(on: Footing, key: SigningKey, scratch: Scratch) -> Portal:
+    """Put a portal together; nothing runs yet."""
+    settings, scribe = on.settings, Scribe(PORTAL, key, on.clock)
     intake = Intake(
-        database=database,
-        clock=clock,
+        database=on.database,
+        clock=on.clock,
         scribe=scribe,
-        jobs=engine,
-        keyholder=keyholder,
-        keyholder_key=root.roles["keyholder"],
+        jobs=on.engine,
+        keyholder=on.keyholder,
+        keyholder_key=on.root.roles["keyholder"],
         agreements_in_force=agreements_in_force,
-        receipt_signer=portal_key,
-        stamp=stamp,
+        receipt_signer=key,
+        stamp=on.stamp,
     )
-    return Rooms(
+    rooms = Rooms(
         environment=settings.env,
-        database=database,
-        clock=clock,
+        database=on.database,
+        clock=on.clock,
         scribe=scribe,
-        keyholder=keyholder,
-        blobs=blobs,
+        keyholder=on.keyholder,
+        blobs=on.blobs,
         intake=intake,
-        desk=UploadDesk(database, intake, blobs, scratch.uploads, clock),
-        gate=DepositGate(database, settings.env, clock, parties_covering),
-        reception=_reception(settings, intake, blobs, scratch),
-        driver=Driver(database, keyholder, scribe, clock, engine),
-        trust_root=root,
+        desk=UploadDesk(on.database, intake, on.blobs, scratch.uploads, on.clock),
+        gate=DepositGate(on.database, settings.env, on.clock, parties_covering),
+        reception=_reception(settings, intake, on.blobs, scratch),
+        driver=Driver(on.database, on.keyholder, scribe, on.clock, on.engine),
+        trust_root=on.root,
         log_scratch=scratch.logs,
         public_url=settings.public_url.rstrip("/"),
     )
+    return Portal(on, rooms, scratch)
 
 
 def _reception(

@@ -10,6 +10,11 @@
       run/                  0755  keyholder             the keyholder's socket and public keys
       trust-root.json       0644  service               every public key, for whoever checks us
 
+A process that runs apart has a home of its own, with only its own folder of keys in it, and::
+
+      tls/                  0700  certificate and key by which it is known on the network
+      acquaintances/        0700  the other processes' public halves, pinned at the first start
+
 Started by root, the keyholder gets a user of its own; started by anyone else both processes share
 one user, which protects nothing between them, and every start says so.
 """
@@ -66,6 +71,16 @@ class Home:
     def run(self) -> Path:
         """The keyholder's socket and public keys."""
         return self.root / "run"
+
+    @property
+    def tls(self) -> Path:
+        """The certificate and its key of a process that runs apart."""
+        return self.root / "tls"
+
+    @property
+    def acquaintances(self) -> Path:
+        """Whom a process that runs apart has met."""
+        return self.root / "acquaintances"
 
     @property
     def lock(self) -> Path:
@@ -146,6 +161,13 @@ def lay_out(home: Home, keyholder: ProcessUser | None) -> None:
         shutil.chown(home.database_folder, group=keyholder.gid)
         os.chown(home.keyholder, keyholder.uid, keyholder.gid)
         os.chown(home.run, keyholder.uid, keyholder.gid)
+
+
+def lay_out_apart(home: Home) -> None:
+    """Make the home of a process that runs apart, as the user that it runs as."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    for folder in (home.service, home.keyholder):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def drop_privileges(user: ProcessUser) -> None:

@@ -11,27 +11,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from escrow.engine.jobs import JobEngine
 from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import SystemClock
 from escrow.ground.database import Database
 from escrow.ground.errors import Refused, Tampered
 from escrow.ground.paths import write_whole
 from escrow.ground.settings import Settings
-from escrow.ground.signatures import PublicKey, SigningKey
+from escrow.ground.signatures import PublicKey
 from escrow.ledger.appending import Scribe
 from escrow.ledger.fsck import check_ledger
+from escrow.operations.assembly import JOBS_VERSION
 from escrow.operations.calls.unix import UnixLine
 from escrow.operations.home import SERVICE_NAME, Home, ProcessUser, lay_out, own_user
 from escrow.operations.keyholder.client import wait_until_up
 from escrow.operations.keyholder.disk import Pinned
+from escrow.operations.keyholder.wire import PORTAL, WORKER
+from escrow.operations.own_keys import portal_key, worker_keys
 from escrow.operations.tables import upgrade
 from escrow.parties import bootstrap
-from escrow.vault import age
-
-PORTAL: Final = "portal"
-WORKER: Final = "worker"
+from escrow.parties.errors import AlreadySetUp
 
 # A keyholder that was told to stop finishes the call at hand, one write transaction.
 STOP_SECONDS = 20.0
@@ -49,13 +49,10 @@ class OtherKeyholder(Tampered):
     code = "installation.other-keyholder"
 
 
-@dataclass(frozen=True)
-class ServiceKeys:
-    """The service's own keys: none of them opens a stored deposit."""
+class NotYetMet(Refused):
+    """The administrator asks for a token where no portal has run yet."""
 
-    portal: SigningKey
-    worker: SigningKey
-    worker_identity: age.X25519Identity | age.HybridIdentity
+    code = "installation.not-yet-met"
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,10 @@ def initialise(settings: Settings, *, new_token: bool) -> Initialised:
 
     Raises:
         KeyManagerNotNamed: production, and nobody named where keys lie.
+        NotYetMet: the portal runs apart, and was never started.
     """
+    if settings.keyholder_address is not None:
+        return _initialise_apart(settings, new_token=new_token)
     home = prepare(settings)
     if home.trust_root.exists():
         # Without a keyholder: the service may be running, and its own is the only one.
@@ -84,13 +84,44 @@ def initialise(settings: Settings, *, new_token: bool) -> Initialised:
     return Initialised(home.root, root.fingerprint(), token)
 
 
+def _initialise_apart(settings: Settings, *, new_token: bool) -> Initialised:
+    """Give the one-time token where the portal runs apart; it has made its own keys by then."""
+    home = Home(settings.home)
+    if not home.trust_root.exists() or not (home.service / "portal.pem").exists():
+        raise NotYetMet(
+            f"There is no portal at {home.root}, or it has not met the keyholder yet.",
+            "Start portal, worker and keyholder first, then run this where the portal runs.",
+        )
+    root = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
+    try:
+        token = _one_time_token(settings, home, again=new_token)
+    except AlreadySetUp:
+        token = None
+    return Initialised(home.root, root.fingerprint(), token)
+
+
 def _one_time_token(settings: Settings, home: Home, *, again: bool) -> str:
     database = Database(settings.database_url)
     try:
-        scribe, now = Scribe(PORTAL, service_keys(home).portal, SystemClock()), SystemClock().now()
+        scribe, now = Scribe(PORTAL, portal_key(home), SystemClock()), SystemClock().now()
         with database.writing() as session:
             return bootstrap.begin(session, scribe, settings.env, now, again=again)
     finally:
+        database.close()
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database to this version, the engine's own tables too; before the processes start.
+
+    The processes themselves have no right to change tables.
+    """
+    database = Database(settings.database_url)
+    engine = JobEngine(settings.database_url, "migration", settings.workers, JOBS_VERSION)
+    try:
+        upgrade(database)
+        engine.prepare()
+    finally:
+        engine.stop()
         database.close()
 
 
@@ -100,10 +131,10 @@ def prepare(settings: Settings) -> Home:
     home = Home(settings.home)
     user = own_user(settings.keyholder_user)
     lay_out(home, user)
-    keys = service_keys(home)
+    portal, worker = portal_key(home), worker_keys(home)
     if not home.pinned.exists():
-        roles = {PORTAL: keys.portal.public, WORKER: keys.worker.public}
-        pinned = Pinned(str(keys.worker_identity.recipient), roles)
+        roles = {PORTAL: portal.public, WORKER: worker.report.public}
+        pinned = Pinned(str(worker.identity.recipient), roles)
         write_whole(home.pinned, pinned.to_json(), 0o644)
     _share_database(settings, user)
     database = Database(settings.database_url)
@@ -112,22 +143,6 @@ def prepare(settings: Settings) -> Home:
     finally:
         database.close()
     return home
-
-
-def service_keys(home: Home) -> ServiceKeys:
-    """Return the service's keys, made on first use."""
-    for name in (PORTAL, WORKER):
-        path = home.service / f"{name}.pem"
-        if not path.exists():
-            SigningKey.generate().write(path, None)
-    identity = home.service / "worker.age"
-    if not identity.exists():
-        age.write_identity_file(identity, age.new_hybrid_identity(), None)
-    return ServiceKeys(
-        SigningKey.read(home.service / "portal.pem", None),
-        SigningKey.read(home.service / "worker.pem", None),
-        age.read_identity_file(identity, None),
-    )
 
 
 @contextmanager
@@ -183,15 +198,14 @@ def pin_keyholder(settings: Settings, home: Home) -> TrustRoot:
         OtherKeyholder: another keyholder answers than the one that was pinned.
     """
     public = json.loads(home.keyholder_public.read_text(encoding="utf-8"))
-    keys = service_keys(home)
     seen = TrustRoot(
         service=SERVICE_NAME,
         environment=settings.env,
         log=PublicKey.parse(public["log"]),
         leaf=PublicKey.parse(public["leaf"]),
         roles={
-            PORTAL: keys.portal.public,
-            WORKER: keys.worker.public,
+            PORTAL: portal_key(home).public,
+            WORKER: worker_keys(home).report.public,
             "keyholder": PublicKey.parse(public["keyholder"]),
         },
     )

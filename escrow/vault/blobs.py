@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -225,13 +226,16 @@ class FileBlobStore:
 
     Args:
         root: created when absent; on one file system, since staging is linked into place.
+        staging: name of the staging folder; processes that share a store have one each, so that
+            the sweep of one takes nothing from another.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, staging: str = "staging") -> None:
         self._objects = root / "objects"
-        self._staging = root / "staging"
+        self._staging = root / staging
+        root.mkdir(parents=True, exist_ok=True)
         for folder in (self._objects, self._staging):
-            folder.mkdir(parents=True, exist_ok=True)
+            self._make(folder)
         _sync_folder(root)
 
     def stage(self) -> FileStaging:
@@ -289,9 +293,17 @@ class FileBlobStore:
         path = self._path(sha256)
         for folder in (path.parent.parent, path.parent):
             if not folder.is_dir():
-                folder.mkdir(exist_ok=True)
+                self._make(folder)
                 _sync_folder(folder.parent)
         return path
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder that whoever may write the root may write too: a group shares the store."""
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        folder.chmod(stat.S_IMODE(self._objects.parent.stat().st_mode))
 
     def _path(self, sha256: Sha256Hex) -> Path:
         if not _NAME.fullmatch(sha256):

@@ -171,3 +171,23 @@ class TestFileBlobStore(BlobStoreConformance):
         staging.close()
         assert store.sweep_staging() == 1
         store.check(digest)
+
+    def test_the_sweep_of_one_process_takes_nothing_from_another(self, tmp_path: Path) -> None:
+        portal, worker = (
+            FileBlobStore(tmp_path / "blobs", f"staging-{role}") for role in ("portal", "worker")
+        )
+        staging = worker.stage()
+        staging.append(CONTENT)
+        assert portal.sweep_staging() == 0
+        staging.commit(Sha256Hex(hashlib.sha256(CONTENT).hexdigest()))
+        portal.check(Sha256Hex(hashlib.sha256(CONTENT).hexdigest()))
+
+    def test_whoever_may_write_the_root_may_write_below(self, tmp_path: Path) -> None:
+        root = tmp_path / "blobs"
+        root.mkdir()
+        root.chmod(0o2770)
+        digest = _put(FileBlobStore(root))
+        folders = [path for path in root.rglob("*") if path.is_dir()]
+        assert len(folders) == 4
+        assert {path.stat().st_mode & 0o7777 for path in folders} == {0o2770}
+        assert (root / "objects" / digest[:2] / digest[2:4] / digest).is_file()

@@ -40,6 +40,19 @@ def init(
         say("Start the service with 'escrow serve', then 'escrow admin claim'.")
 
 
+@app.command("migrate")
+def migrate() -> None:
+    """Bring the database to this version; for processes that run apart, before they start.
+
+    Example: ESCROW_DATABASE_URL=postgresql+psycopg://owner@database/escrow escrow admin migrate
+    """
+    from escrow.operations.installation import migrate as bring_up
+    from escrow.operations.settings_source import settings
+
+    bring_up(settings())
+    give({"migrated": True}, "The database is of this version.")
+
+
 @app.command("images")
 def images() -> None:
     """Make the builder images that are missing; prints what it does.

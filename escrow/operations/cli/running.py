@@ -21,8 +21,33 @@ def serve() -> None:
     run_service(settings(), say)
 
 
+def portal() -> None:
+    """Run a portal alone, with keyholder and worker as processes of their own.
+
+    Example: ESCROW_KEYHOLDER_ADDRESS=keyholder:8421 ESCROW_EXCHANGE=/exchange escrow portal
+    """
+    from escrow.operations.apart import run_portal
+    from escrow.operations.settings_source import settings
+
+    run_portal(settings(), say)
+
+
+def worker() -> None:
+    """Run a worker alone; as many as wanted, on PostgreSQL.
+
+    Example: ESCROW_KEYHOLDER_ADDRESS=keyholder:8421 ESCROW_EXCHANGE=/exchange escrow worker
+    """
+    from escrow.operations.apart import run_worker
+    from escrow.operations.settings_source import settings
+
+    run_worker(settings(), say)
+
+
 def keyholder() -> None:
-    """Run the keyholder alone; 'serve' starts it by itself."""
+    """Run the keyholder alone; 'serve' starts it by itself.
+
+    Example: ESCROW_KEYHOLDER_LISTEN=0.0.0.0:8421 ESCROW_EXCHANGE=/exchange escrow keyholder
+    """
     from escrow.operations.keyholder.process import run_keyholder
     from escrow.operations.settings_source import settings
 

@@ -1,7 +1,8 @@
-"""The keyholder's process: starts as whoever starts it, drops to its own user, answers calls.
+"""The keyholder's process: beside the service on one machine, or apart on a network of its own.
 
-Everything that it needs is loaded *before* privileges are dropped: the program's files may lie
-where its own user cannot read. Secrets are opened only after, from its own folder.
+Beside the service it starts as whoever starts it and drops to its own user. Everything that it
+needs is loaded *before* privileges are dropped: the program's files may lie where its own user
+cannot read. Secrets are opened only after, from its own folder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import os
 import signal
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from escrow import __version__
@@ -22,16 +25,26 @@ from escrow.ground.database import Database
 from escrow.ground.digests import canonical_json
 from escrow.ground.identifiers import AgreementId
 from escrow.ground.settings import Settings
-from escrow.operations.calls.lines import Verb
+from escrow.ground.signatures import PublicKey
+from escrow.operations.calls.lines import Desk, Verb
+from escrow.operations.calls.mutual_tls import Address, TlsServer
 from escrow.operations.calls.unix import UnixServer
-from escrow.operations.home import SERVICE_NAME, Home, drop_privileges, own_user
+from escrow.operations.home import (
+    SERVICE_NAME,
+    Home,
+    drop_privileges,
+    lay_out_apart,
+    own_user,
+)
+from escrow.operations.introductions import Introduction, make_trust_root, meet, own_credentials
 from escrow.operations.keyholder.ceremonies import Ceremonies
-from escrow.operations.keyholder.disk import OwnDisk, Pinned
+from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
 from escrow.operations.keyholder.documents import Documents
 from escrow.operations.keyholder.grounds import Grounds, grounds_of
 from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.releases import Releases
-from escrow.operations.keyholder.wire import keyholder_desk
+from escrow.operations.keyholder.wire import PORTAL, WORKER, keyholder_desk
+from escrow.operations.running import begin
 from escrow.vault import age
 from escrow.vault.ceremony import deal
 from escrow.vault.keys import FileKeyManager, InsecureKeyManager, KeyManager
@@ -44,7 +57,19 @@ _log = logging.getLogger("escrow.keyholder")
 
 
 def run_keyholder(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, or until the process that started us is gone."""
+    """Run until SIGTERM or SIGINT; beside the service until the process that started us is gone.
+
+    Raises:
+        ProcessMissing, ProcessExchanged: portal or worker did not come, or is another.
+    """
+    if settings.keyholder_listen is None:
+        _run_beside(settings)
+    else:
+        _run_apart(settings, Address.parse(settings.keyholder_listen))
+
+
+def _run_beside(settings: Settings) -> None:
+    """Answer the service of this machine, on a socket."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     home = Home(settings.home)
     starter = os.geteuid()
@@ -56,22 +81,58 @@ def run_keyholder(settings: Settings) -> None:
         drop_privileges(user)
     else:
         _log.warning("the keyholder shares the service's user: start as root to separate them")
-    database = Database(settings.database_url)
     disk = OwnDisk(home.keyholder)
-    stamp = Stamp(SERVICE_NAME, settings.env, __version__)
-    keys = key_manager_of(settings, disk)
-    grounds = grounds_of(database, disk, pinned, keys, SystemClock(), stamp)
-    lanes = Lanes(grounds)
-    _publish(home.keyholder_public, disk)
-    desk = keyholder_desk(verbs_of(grounds, lanes))
-    server = UnixServer(home.socket, desk, frozenset({0, starter, os.geteuid()}))
-    _stop_on_signals(server, parent)
-    _sweep_lanes(lanes)
+    with _desk(settings, disk, pinned) as desk:
+        _publish(home.keyholder_public, disk)
+        server = UnixServer(home.socket, desk, frozenset({0, starter, os.geteuid()}))
+        _watch_parent(server, parent)
+        _serve(server)
+
+
+def _run_apart(settings: Settings, address: Address) -> None:
+    """Answer portal and worker, wherever they run, on one port."""
+    begin(settings, KEYHOLDER)
+    home = Home(settings.home)
+    lay_out_apart(home)
+    disk = OwnDisk(home.keyholder)
+    credentials, certificate = own_credentials(home, KEYHOLDER)
+    keys = {name: PublicKey.parse(text) for name, text in disk.public_keys().items()}
+    own = Introduction(KEYHOLDER, keys, certificate)
+    others = meet(settings, home, own, (PORTAL, WORKER))
+    root = make_trust_root(settings, home, own, others)
+    _log.info("trust root: %s", root.fingerprint())
+    roles = {role: root.roles[role] for role in others}
+    with _desk(settings, disk, Pinned(others[WORKER].recipient, roles)) as desk:
+        peers = {role: one.certificate for role, one in others.items()}
+        _serve(TlsServer(address, credentials, peers, desk))
+
+
+@contextmanager
+def _desk(settings: Settings, disk: OwnDisk, pinned: Pinned) -> Iterator[Desk]:
+    """Open the database and the key manager, and give the desk over them."""
+    database = Database(settings.database_url)
+    try:
+        stamp = Stamp(SERVICE_NAME, settings.env, __version__)
+        keys = key_manager_of(settings, disk)
+        grounds = grounds_of(database, disk, pinned, keys, SystemClock(), stamp)
+        lanes = Lanes(grounds)
+        _sweep_lanes(lanes)
+        yield keyholder_desk(verbs_of(grounds, lanes))
+    finally:
+        database.close()
+
+
+def _serve(server: UnixServer | TlsServer) -> None:
+    def stop(*_: object) -> None:
+        # Not in the signal's own frame: the loop that is to end would wait for itself.
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     try:
         server.serve_forever(poll_interval=0.2)
     finally:
         server.server_close()
-        database.close()
 
 
 def verbs_of(grounds: Grounds, lanes: Lanes) -> dict[str, Verb]:
@@ -99,7 +160,7 @@ def key_manager_of(settings: Settings, disk: OwnDisk) -> KeyManager:
     Raises:
         KeyManagerNotNamed: none is named where one has to be.
     """
-    settings.check_safe()
+    settings.check_safe(KEYHOLDER)
     with warnings.catch_warnings():
         # Named explicitly, or outside production: the service has said so at its start.
         warnings.simplefilter("ignore", InsecureKeyManager)
@@ -128,20 +189,14 @@ def _publish(path: Path, disk: OwnDisk) -> None:
     staged.replace(path)
 
 
-def _stop_on_signals(server: UnixServer, parent: int) -> None:
-    def stop(*_: object) -> None:
-        threading.Thread(target=server.shutdown, daemon=True).start()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-
-    def watch_parent() -> None:
+def _watch_parent(server: UnixServer, parent: int) -> None:
+    def watch() -> None:
         # A service that was killed must not leave a keyholder behind that answers its successor.
         while os.getppid() == parent:
             threading.Event().wait(0.5)
         server.shutdown()
 
-    threading.Thread(target=watch_parent, name="watch-parent", daemon=True).start()
+    threading.Thread(target=watch, name="watch-parent", daemon=True).start()
 
 
 def _sweep_lanes(lanes: Lanes) -> None:

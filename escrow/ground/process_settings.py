@@ -1,0 +1,39 @@
+"""Settings of processes that run apart: where each listens, and where it finds the others."""
+
+from __future__ import annotations
+
+from escrow.ground import setting_values as form
+from escrow.ground.setting_values import Spec
+
+PROCESS_SPECS: tuple[Spec, ...] = (
+    Spec(
+        "exchange",
+        form.path,
+        lambda known: known["home"] / "exchange",
+        "where processes that run apart lay out their public keys; each writes its own folder",
+    ),
+    Spec(
+        "keyholder_listen",
+        form.optional_address,
+        lambda _: None,
+        "host:port that a keyholder on its own listens on; not set, a socket of this machine",
+    ),
+    Spec(
+        "keyholder_address",
+        form.optional_address,
+        lambda _: None,
+        "host:port where portal and worker find a keyholder on its own",
+    ),
+    Spec(
+        "relay_listen",
+        form.optional_address,
+        lambda _: None,
+        "host:port on which a portal on its own takes live log lines from workers",
+    ),
+    Spec(
+        "relay_address",
+        form.optional_address,
+        lambda _: None,
+        "host:port to which a worker on its own sends live log lines; not set, none are shown",
+    ),
+)

@@ -1,0 +1,72 @@
+"""The portal at work: it clears up, answers, and does what nobody asks for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from escrow.deposits.recovery import clear_up
+from escrow.operations.assembly import Portal
+from escrow.parties.idempotency import forget_expired
+from escrow.portal.app import make_app
+
+# Requests that are under way get this long to end; pushes and uploads are resumed or sent again.
+GRACE_SECONDS = 10
+
+# Uploads live for a day and receipts wait for seconds; a minute is soon enough for both.
+UPKEEP_SECONDS = 60.0
+
+_log = logging.getLogger("escrow.portal")
+
+
+def tidy(portal: Portal) -> None:
+    """Remove what a dead predecessor left; before anybody else writes into the same store."""
+    rooms = portal.rooms
+    clear_up(rooms.intake, rooms.desk, rooms.blobs, portal.scratch.pushes)
+
+
+def answer(portal: Portal, tell: Callable[[str], None]) -> None:
+    """Answer requests until told to stop."""
+    rooms, settings = portal.rooms, portal.on.settings
+    threading.Thread(target=_keep_up, args=(portal,), name="upkeep", daemon=True).start()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            make_app(rooms),
+            host=settings.listen_host,
+            port=settings.listen_port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            # A push or an upload is one long request; what bounds it is in its own adapter.
+            timeout_keep_alive=75,
+            server_header=False,
+        )
+    )
+    tell(f"Listening on {settings.public_url}")
+    server.run()
+
+
+def _keep_up(portal: Portal) -> None:
+    """Do what nobody asks for: end what expired, complete what waits for its receipt.
+
+    Moving requests on by the clock is here too, and not with the worker: each step of a request
+    is believed from one role alone, and these are the portal's.
+    """
+    rooms, stopping = portal.rooms, portal.on.engine.stopping
+    # At once at the start: a period may have ended while nobody was here.
+    pause = 0.0
+    while not stopping.wait(pause):
+        pause = UPKEEP_SECONDS
+        try:
+            rooms.desk.expire()
+            rooms.intake.complete_unfinished()
+            for problem in rooms.driver.push_all_on():
+                _log.error("a release request does not move on: %s", problem)
+            with rooms.database.writing() as session:
+                forget_expired(session, rooms.clock.now())
+        except Exception:
+            # A worker loop: a database that is away for a while must not end the upkeep.
+            _log.exception("the upkeep failed; it is tried again")

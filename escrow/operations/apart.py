@@ -1,0 +1,125 @@
+"""``escrow portal`` and ``escrow worker``: each a process of its own, with its own keys and home.
+
+What each has is what it is given here, and the table of processes in docs/architecture.md says
+what that may be. The third, the keyholder, is :mod:`escrow.operations.keyholder.process`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from escrow.ground.errors import InvalidInput
+from escrow.ground.settings import Settings
+from escrow.operations.answering import answer, tidy
+from escrow.operations.assembly import (
+    Footing,
+    Scratch,
+    assemble_portal,
+    assemble_worker,
+    footing,
+)
+from escrow.operations.calls.mutual_tls import Address, Credentials, TlsLine
+from escrow.operations.home import Home, lay_out_apart
+from escrow.operations.introductions import (
+    Introduction,
+    meet,
+    own_credentials,
+    pin_trust_root,
+)
+from escrow.operations.keyholder.disk import KEYHOLDER
+from escrow.operations.keyholder.wire import PORTAL, WORKER
+from escrow.operations.own_keys import portal_key, worker_keys
+from escrow.operations.running import begin
+from escrow.operations.working import begin_work
+
+Tell = Callable[[str], None]
+
+
+class AddressMissing(InvalidInput):
+    """A process that runs apart is not told where another one is."""
+
+    code = "apart.address-missing"
+
+
+def run_portal(settings: Settings, tell: Tell) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        AddressMissing: no keyholder is named.
+        ProcessMissing, ProcessExchanged: another process did not come, or is another.
+    """
+    begin(settings, "portal")
+    with _own_home(settings) as home:
+        key = portal_key(home)
+        credentials, certificate = own_credentials(home, PORTAL)
+    own = Introduction(PORTAL, {PORTAL: key.public}, certificate)
+    on, _ = _found_others(settings, home, own, credentials, WORKER, tell)
+    portal = assemble_portal(on, key, Scratch(settings.scratch).laid_out())
+    try:
+        tidy(portal)
+        answer(portal, tell)
+    finally:
+        on.engine.stop()
+        portal.rooms.desk.rest()
+        on.database.close()
+
+
+def run_worker(settings: Settings, tell: Tell) -> None:
+    """Run until SIGTERM or SIGINT; several may run with one home, or with copies of it.
+
+    Raises:
+        AddressMissing: no keyholder is named.
+        ProcessMissing, ProcessExchanged: another process did not come, or is another.
+    """
+    begin(settings, "worker")
+    with _own_home(settings) as home:
+        keys = worker_keys(home)
+        credentials, certificate = own_credentials(home, WORKER)
+    recipient = str(keys.identity.recipient)
+    own = Introduction(WORKER, {WORKER: keys.report.public}, certificate, recipient)
+    on, _ = _found_others(settings, home, own, credentials, PORTAL, tell)
+    worker = assemble_worker(on, keys, Scratch(settings.scratch).laid_out())
+    try:
+        begin_work(worker)
+        tell("Working.")
+        # Until a signal raises in here.
+        threading.Event().wait()
+    finally:
+        on.close()
+
+
+@contextmanager
+def _own_home(settings: Settings) -> Iterator[Home]:
+    """Give the process's home, for the making of its keys, to one process at a time."""
+    home = Home(settings.home)
+    lay_out_apart(home)
+    with home.lock.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield home
+
+
+def _found_others(
+    settings: Settings,
+    home: Home,
+    own: Introduction,
+    credentials: Credentials,
+    neighbour: str,
+    tell: Tell,
+) -> tuple[Footing, Introduction]:
+    """Meet the keyholder and the neighbour, and return what we stand on, and the neighbour."""
+    if settings.keyholder_address is None:
+        raise AddressMissing(
+            f"The {own.role} is not told where the keyholder is.",
+            "Set ESCROW_KEYHOLDER_ADDRESS to its host:port, or run all on one machine with "
+            "'escrow serve'.",
+        )
+    others = meet(settings, home, own, (KEYHOLDER, neighbour))
+    root = pin_trust_root(settings, home, own)
+    tell(f"Trust root: {root.fingerprint()}")
+    address = Address.parse(settings.keyholder_address)
+    line = TlsLine(address, credentials, others[KEYHOLDER].certificate)
+    on = footing(settings, root, line, own.role, f"staging-{own.role}")
+    return on, others[neighbour]

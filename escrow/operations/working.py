@@ -1,0 +1,32 @@
+"""The worker at work: jobs, the sandbox's self-test, the outbox; each in threads of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from builders.errors import BuilderError
+from escrow.operations.assembly import Worker
+from escrow.operations.mailing import keep_sending
+
+_log = logging.getLogger("escrow.worker")
+
+
+def begin_work(worker: Worker) -> None:
+    """Start to work; returns at once, ends with the engine."""
+    # Receiving needs no sandbox; verifying waits for it, so the test runs beside the rest.
+    threading.Thread(target=_test_sandbox, args=(worker,), name="test-sandbox", daemon=True).start()
+    worker.on.engine.start()
+    if worker.sender is not None:
+        # A thread of its own: a mail server that is slow to answer keeps nothing else waiting.
+        sending = (worker.sender, worker.on.engine.stopping)
+        threading.Thread(target=keep_sending, args=sending, name="notices", daemon=True).start()
+
+
+def _test_sandbox(worker: Worker) -> None:
+    """Try the sandbox at the start; where it does not hold nothing is verified, only received."""
+    try:
+        worker.runner.sweep("")
+        worker.runner.check_safe()
+    except BuilderError as problem:
+        _log.error("no trial builds: %s %s", problem.reason, problem.remedy)
