@@ -16,12 +16,13 @@ from escrow.ground.settings import Settings
 from escrow.operations.answering import answer, tidy
 from escrow.operations.assembly import (
     Footing,
+    Portal,
     Scratch,
     assemble_portal,
     assemble_worker,
     footing,
 )
-from escrow.operations.calls.mutual_tls import Address, Credentials, TlsLine
+from escrow.operations.calls.mutual_tls import Address, Credentials, TlsLine, TlsServer
 from escrow.operations.home import Home, lay_out_apart
 from escrow.operations.introductions import (
     Introduction,
@@ -31,9 +32,11 @@ from escrow.operations.introductions import (
 )
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.wire import PORTAL, WORKER
+from escrow.operations.log_relay import RemoteMirror, keep_clearing, keep_relaying, relay_desk
 from escrow.operations.own_keys import portal_key, worker_keys
 from escrow.operations.running import begin
 from escrow.operations.working import begin_work
+from escrow.verification.mirror import LogMirror, LogSender
 
 Tell = Callable[[str], None]
 
@@ -56,10 +59,14 @@ def run_portal(settings: Settings, tell: Tell) -> None:
         key = portal_key(home)
         credentials, certificate = own_credentials(home, PORTAL)
     own = Introduction(PORTAL, {PORTAL: key.public}, certificate)
-    on, _ = _found_others(settings, home, own, credentials, WORKER, tell)
+    on, neighbour = _found_others(settings, home, own, credentials, WORKER, tell)
     portal = assemble_portal(on, key, Scratch(settings.scratch).laid_out())
     try:
         tidy(portal)
+        if settings.relay_listen is not None:
+            peers = {WORKER: neighbour.certificate}
+            desk = relay_desk(_mirror(portal))
+            _begin_relay(TlsServer(Address.parse(settings.relay_listen), credentials, peers, desk))
         answer(portal, tell)
     finally:
         on.engine.stop()
@@ -80,15 +87,34 @@ def run_worker(settings: Settings, tell: Tell) -> None:
         credentials, certificate = own_credentials(home, WORKER)
     recipient = str(keys.identity.recipient)
     own = Introduction(WORKER, {WORKER: keys.report.public}, certificate, recipient)
-    on, _ = _found_others(settings, home, own, credentials, PORTAL, tell)
+    on, neighbour = _found_others(settings, home, own, credentials, PORTAL, tell)
     worker = assemble_worker(on, keys, Scratch(settings.scratch).laid_out())
     try:
         begin_work(worker)
+        if settings.relay_address is not None:
+            address = Address.parse(settings.relay_address)
+            line = TlsLine(address, credentials, neighbour.certificate)
+            sender = LogSender(worker.log_scratch, RemoteMirror(line))
+            sending = (sender, on.engine.stopping)
+            threading.Thread(target=keep_relaying, args=sending, name="logs", daemon=True).start()
         tell("Working.")
         # Until a signal raises in here.
         threading.Event().wait()
     finally:
         on.close()
+
+
+def _mirror(portal: Portal) -> LogMirror:
+    """Return the mirror of the workers' live logs; what a dead worker left in it is cleared."""
+    mirror = LogMirror(portal.rooms.log_scratch)
+    clearing = (mirror, portal.on.database, portal.on.engine.stopping)
+    threading.Thread(target=keep_clearing, args=clearing, name="mirror", daemon=True).start()
+    return mirror
+
+
+def _begin_relay(server: TlsServer) -> None:
+    # It holds nothing that an end could hurt: a worker sends again what was not taken.
+    threading.Thread(target=server.serve_forever, name="relay", daemon=True).start()
 
 
 @contextmanager

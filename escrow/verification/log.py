@@ -42,6 +42,14 @@ def log_folder(scratch: Path, examination_id: str) -> Path:
     return RootedPath(scratch).join("logs", examination_id)
 
 
+def log_folders(scratch: Path) -> list[Path]:
+    """Return the folders of all live logs below the scratch folder, each named by its id."""
+    try:
+        return sorted((scratch / "logs").iterdir())
+    except FileNotFoundError:
+        return []
+
+
 class LiveLog:
     """The one writer of a live log; usable from several threads (standard output and error)."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
+from demo.cast import PRODUCT
 from demo.play import set_up_parties
 from demo.stage import stage
 from tests.journeys.apart import ApartStage
-from tests.journeys.conftest import Served
+from tests.journeys.conftest import Served, wait_for
 
 PROJECT: dict[str, str | bytes] = {
     "Makefile": "all: program\nprogram: main.c\n\tcc -o program main.c\n",
@@ -50,3 +52,19 @@ def test_each_process_has_its_own_private_keys_and_no_others(apart: Served) -> N
         assert names <= found
         others = set().union(*(PRIVATE[one] for one in PRIVATE if one != role))
         assert not found & others
+
+
+def test_log_lines_are_read_at_the_portal_while_the_worker_builds(apart: Served) -> None:
+    slow = "all:\n" + "".join(f"\t@echo line {n}; sleep 1\n" for n in range(6))
+    apart.push(apart.clone(PROJECT | {"Makefile": slow + "\tcc -o program main.c\n"}))
+    here = cast("ApartStage", apart.here)
+    scratch = here.scratch_of("portal") / "logs"
+    live = wait_for(
+        lambda: [path.read_bytes() for path in scratch.rglob("build.log")],
+        lambda found: any(b"line 1" in one for one in found),
+    )
+    assert not any(b"line 5" in one for one in live)
+    followed = apart.here.escrow(apart.person("vendor"), "logs", "-f", f"{PRODUCT}#2")
+    assert [f"line {n}" in followed for n in range(6)] == [True] * 6
+    assert followed.count("line 3") == 1
+    wait_for(lambda: list(scratch.rglob("build.log")), lambda found: not found)
