@@ -74,6 +74,22 @@ class Sandbox:
         """
         return self._images.builder_image(ecosystem, suite, packages, on_progress)
 
+    def image_name(self, image: ImageId) -> str:
+        """Return the name that an image was made under; '' for one that is not of our making.
+
+        Raises:
+            EngineUnavailable: no engine answers, or it does not have the image.
+        """
+        return self._images.name(image)
+
+    def save_image(self, image: ImageId) -> Iterator[bytes]:
+        """Yield an image as the tar that ``docker load`` takes.
+
+        Raises:
+            EngineUnavailable: no engine answers, or it does not have the image.
+        """
+        return self._images.save(image)
+
     @contextmanager
     def workspace(self, label: str, limits: Limits) -> Iterator[Workspace]:
         """Open a workspace; it and every container of it are gone afterwards.

@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -59,6 +59,8 @@ BUILD_LOG_CHARACTERS_MAX = 8000
 
 # The classic builder paints what a step says on standard error.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+LABEL_BUILDER = "escrow.builder"
 
 _making = threading.Lock()
 
@@ -106,6 +108,21 @@ class ImageStore:
             return found
         with _making:
             return self._find(name) or self._build(name, files, arguments, on_progress)
+
+    def name(self, image: ImageId) -> str:
+        """Return the name that an image was made under; '' for one that is not of our making."""
+        api: Any = self._engine.api
+        with self._engine.answering():
+            facts = api.inspect_image(image)
+        return str(((facts.get("Config") or {}).get("Labels") or {}).get(LABEL_BUILDER, ""))
+
+    def save(self, image: ImageId) -> Iterator[bytes]:
+        """Yield an image in the engine's own form, a tar. By id, so that it is exactly this one.
+
+        The id is a digest of configuration and layers, which the engine compares when it loads.
+        """
+        with self._engine.answering():
+            yield from self._engine.api.get_image(image)
 
     def _find(self, name: str) -> ImageId | None:
         with self._engine.answering():
@@ -163,7 +180,7 @@ class ImageStore:
                 # bridge often cannot reach. Proxy arguments leave no trace in the image.
                 network_mode="host",
                 buildargs={**arguments, **apt_proxies()},
-                labels={"escrow.builder": name},
+                labels={LABEL_BUILDER: name},
             )
             for event in events:
                 told = followed(told, event, on_progress)
@@ -251,7 +268,8 @@ def context_files(ecosystem: str) -> dict[str, bytes]:
     package = resources.files("builders")
     files = {"Dockerfile": (package / "images" / ecosystem / "Dockerfile").read_bytes()}
     if ecosystem == "inspector":
-        files["program/builders/__init__.py"] = (package / "__init__.py").read_bytes()
+        for name in ("__init__.py", "seccomp.json"):
+            files[f"program/builders/{name}"] = (package / name).read_bytes()
         files |= _python_files(package / "inspector", "program/builders/inspector")
     return files
 

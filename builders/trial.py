@@ -9,7 +9,6 @@ engine is an exception (:mod:`builders.errors`), so that the caller can try agai
 from __future__ import annotations
 
 import hashlib
-import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +18,7 @@ from builders.errors import EcosystemNotOffered, InspectionInvalid, SystemPackag
 from builders.explain import Circumstances, LogReader
 from builders.findings import Finding, listed, weighs_as_failure
 from builders.inspection import DOCUMENT_BYTES_MAX, frames, parse_inspection
+from builders.inspector.phases import phase_script
 from builders.judging import component_verdict, judge_artifacts, whole_verdict
 from builders.offers import offered_names
 from builders.orders import (
@@ -265,7 +265,7 @@ class _Trial:
 
         result = self._workspace.run(
             image,
-            ("/bin/sh", "-c", phase_script(phase)),
+            ("/bin/sh", "-c", phase_script(phase.commands)),
             phase=phase.name,
             environment=phase.environment,
             limits=component.limits,
@@ -286,15 +286,6 @@ class _Trial:
             return (), (Finding("E-OURS-ENGINE", {"problem": problem}, component.name),)
         collected: Collected = parse_collected(_document(result))
         return collected.artifacts, judge_artifacts(component.name, collected, self._deposited)
-
-
-def phase_script(phase: PhasePlan) -> str:
-    """Return the shell program of a phase: each command is shown, and the first failure ends it."""
-    # One stream keeps the order of what was said; two pipes would mix it.
-    lines = ["set -e", "exec 2>&1", 'mkdir -p "$OUT" "$BUILD" "$HOME"']
-    for command in phase.commands:
-        lines += [f"printf '%s\\n' {shlex.quote('+ ' + command)}", command]
-    return "\n".join(lines) + "\n"
 
 
 def _ending(result: PhaseResult) -> str:

@@ -102,7 +102,7 @@ class Collector:
     def _take_compiled(self, folder: str) -> None:
         for path, entry in self._files(folder):
             if not _SKIPPED.intersection(path.split(b"/")):
-                with open(entry.path, "rb", opener=_open_plain) as file:
+                with open(entry.path, "rb", opener=open_plain) as file:
                     compiled = magic.is_compiled(file.read(magic.HEAD_BYTES))
                 if compiled:
                     self._add(entry)
@@ -123,7 +123,7 @@ class Collector:
         if path in self._found or len(self._found) >= ARTIFACTS_MAX:
             return
         digest = ContentDigest(None)
-        with open(entry.path, "rb", opener=_open_plain) as file:
+        with open(entry.path, "rb", opener=open_plain) as file:
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
         made = digest.entry(path, "")
@@ -134,5 +134,6 @@ class Collector:
         }
 
 
-def _open_plain(path: str | bytes, flags: int) -> int:
+def open_plain(path: str | bytes, flags: int) -> int:
+    """Open a file that is no link, for :func:`open`."""
     return os.open(path, flags | os.O_NOFOLLOW)

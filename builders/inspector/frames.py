@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from builders.inspector.bounds import FRAME_BYTES_MAX
 
@@ -19,6 +19,16 @@ _LENGTH = struct.Struct(">I")
 
 class BrokenInput(Exception):
     """Standard input is not what the worker sends: a fault of ours, not of the deposit."""
+
+
+class Parts(Protocol):
+    """Where parts come from: headers and series of data in turn, read once."""
+
+    def next(self) -> bytes:
+        """Return the next piece of a part, none at its end."""
+
+    def next_json(self) -> dict[str, Any] | None:
+        """Return the next header; None at the end."""
 
 
 class Frames:
@@ -53,7 +63,7 @@ class Frames:
 class PartStream:
     """The bytes of one part as a file that is read once, from front to end."""
 
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, frames: Parts) -> None:
         self._frames = frames
         self._buffer = bytearray()
         self._ended = False

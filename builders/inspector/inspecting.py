@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from builders.inspector.bounds import ENTRIES_MAX, PATH_TOTAL_BYTES_MAX
-from builders.inspector.frames import Frames, PartStream
+from builders.inspector.frames import Parts, PartStream
 from builders.inspector.markers import (
     find_markers,
     note_documents,
@@ -38,7 +38,7 @@ class Inspector:
         self._rows = 0
         self._path_bytes = 0
 
-    def take_parts(self, frames: Frames) -> None:
+    def take_parts(self, frames: Parts) -> None:
         """Take every part that standard input holds."""
         for name in (SOURCE, b"parts", b"out", b"home"):
             os.makedirs(os.path.join(self._root, name), exist_ok=True)

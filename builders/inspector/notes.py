@@ -23,6 +23,13 @@ def path_text(path: bytes) -> str:
     return text
 
 
+def text_path(text: str) -> bytes:
+    """Return the path that :func:`path_text` was given."""
+    if text.startswith(BASE64_MARK):
+        return base64.b64decode(text.removeprefix(BASE64_MARK))
+    return text.encode("utf-8")
+
+
 class Notes:
     """Observations of all parts. Of each kind some are kept and the rest is counted."""
 
