@@ -1,12 +1,16 @@
-"""A path that cannot leave its root, and a file that is whole or not there."""
+"""A path that cannot leave its root, a name that every system takes, a file whole or not there."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 from pathlib import Path
 
 from escrow.ground.errors import InvalidInput
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class PathEscapes(InvalidInput):
@@ -52,3 +56,11 @@ def write_whole(path: Path, text: str, mode: int) -> None:
         os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
     staged.replace(path)
+
+
+def safe_name(text: str) -> str:
+    """Return a name that every system takes; two names stay two by the digest behind them."""
+    safe = _UNSAFE.sub("_", text).strip(".") or "_"
+    if safe == text:
+        return safe
+    return f"{safe[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,13 +17,14 @@ from escrow.deposits import records as deposits
 from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex
 from escrow.ground.identifiers import DepositId, PartId, ProductId, RequestId
+from escrow.ground.paths import safe_name
 from escrow.releases.errors import FileUnknown, NotReleased, OfferBroken
 from escrow.releases.offers import Offer, OfferedDeposit, parse_offer
 from escrow.vault import records as vault
 from escrow.vault.blobs import BlobStore
+from escrow.verification.kits import part_path
 
 _PIECE_BYTES = 1024 * 1024
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _packaged(
             if part.opens:
                 raise OfferBroken(f"part {part.part_id} is not the one that was offered")
             continue
-        name = f"{folder}/parts/{safe_name(row.kind)}/{safe_name(row.name)}"
+        name = f"{folder}/{part_path(row.kind, row.name)}"
         files.append(_file(row, header, name, f"{row.kind}/{row.name}", row.media))
     for one in vault.documents_of(session, DepositId(offered.deposit_id)):
         if one.id in headers:
@@ -179,14 +179,6 @@ def _file(
         media=media,
         original=original,
     )
-
-
-def safe_name(text: str) -> str:
-    """Return a name that every system takes; two names stay two by the digest behind them."""
-    safe = _UNSAFE.sub("_", text).strip(".") or "_"
-    if safe == text:
-        return safe
-    return f"{safe[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def package_index(

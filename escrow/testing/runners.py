@@ -14,11 +14,13 @@ from builders.errors import BuilderError
 from builders.findings import Finding
 from builders.inspection import frames, parse_inspection
 from builders.inventory import inventory_findings
+from builders.kit import Means, UsedImage
 from builders.orders import (
     Artifact,
     ComponentResult,
     ImageId,
     Inspection,
+    Limits,
     PartInput,
     PhaseResult,
     TrialBuildPlan,
@@ -32,6 +34,8 @@ from escrow.verification.runner import OnLog
 _ROOM_BYTES = 64 * 1024 * 1024
 
 _IMAGE = ImageId("sha256:" + "cd" * 32)
+_INSPECTOR = ImageId("sha256:" + "ef" * 32)
+_ROOM = Limits(cpus=2, memory_bytes=1 << 30, disk_bytes=_ROOM_BYTES, seconds=60)
 
 
 @dataclass
@@ -51,6 +55,7 @@ class FakeRunner:
     )
     open_benches: int = 0
     swept: list[str] = field(default_factory=list)
+    saved: list[ImageId] = field(default_factory=list)
 
     @property
     def isolation(self) -> Mapping[str, str]:
@@ -71,6 +76,17 @@ class FakeRunner:
                 yield FakeBench(Path(root), self)
             finally:
                 self.open_benches -= 1
+
+    def means(self, result: TrialBuildResult) -> Means:
+        """Name two images that nobody has."""
+        used = [UsedImage("inspector", _INSPECTOR, "escrow/builder-inspector:trial")]
+        used += [UsedImage("builder", one, "escrow/builder-trial:1") for one in result.images]
+        return Means(_ROOM, tuple(used))
+
+    def save_image(self, image: ImageId) -> Iterator[bytes]:
+        """Write down that it was asked, and yield some bytes in two pieces."""
+        self.saved.append(image)
+        yield from (b"a tar of ", image.encode())
 
     def sweep(self, label: str) -> None:
         """Write down that it was asked."""

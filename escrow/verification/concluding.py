@@ -15,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from builders.orders import Inspection
 from escrow.evidence.bundles import SignedDocument, sign_statement
 from escrow.evidence.statements import STATEMENT_FIELD, Stamp
 from escrow.ground.database import Database, Session
@@ -90,7 +89,7 @@ class Concluder:
             Unavailable: keyholder or store cannot be reached; nothing was written.
         """
         recipient = self.keyholder.documents_recipient(ProductId(case.deposit.product_id))
-        sealed = self._seal_documents(recipient, outcome.inspection, verdicts, live_log)
+        sealed = self._seal_documents(recipient, outcome, verdicts, live_log)
         outcome = replace(outcome, documents=tuple(_facts(one) for one in sealed))
         reports = self._reports(recipient, case, outcome, verdicts)
         sealed += [one.sealed for one in reports if one.sealed is not None]
@@ -107,6 +106,7 @@ class Concluder:
                 *(one.row(ProductId(row.product_id), deposit_id, epoch, now) for one in sealed),
             )
             records.add(session, row, *_finding_rows(row, verdicts))
+            records.add(session, *_kit_images(outcome, sealed))
             for report in reports:
                 self._write_report(session, case.deposit, outcome, report, now)
             self._log_documents(session, case.deposit, outcome, sealed)
@@ -114,13 +114,15 @@ class Concluder:
     def _seal_documents(
         self,
         recipient: str,
-        inspection: Inspection | None,
+        outcome: Outcome,
         verdicts: Verdicts,
         live_log: Path | None,
     ) -> list[SealedDocument]:
         made = [(documents.FINDINGS, documents.findings_pieces(attributed(verdicts)))]
-        if inspection is not None:
-            made.append((documents.MANIFEST, documents.manifest_pieces(inspection)))
+        if outcome.inspection is not None:
+            made.append((documents.MANIFEST, documents.manifest_pieces(outcome.inspection)))
+        if outcome.kit is not None:
+            made.append((documents.KIT, iter([outcome.kit.document])))
         if live_log is not None and live_log.exists():
             made.append((documents.LOG, documents.file_pieces(live_log)))
         return [seal_document(self.blobs, recipient, kind, pieces) for kind, pieces in made]
@@ -251,6 +253,16 @@ def _finding_rows(row: records.ExaminationRow, verdicts: Verdicts) -> list[Findi
             count=count,
         )
         for (agreement_id, code, component), count in counted.items()
+    ]
+
+
+def _kit_images(outcome: Outcome, sealed: Sequence[SealedDocument]) -> list[records.KitImageRow]:
+    needed = outcome.kit.images if outcome.kit else ()
+    return [
+        records.KitImageRow(document_id=one.id, image_id=image)
+        for one in sealed
+        if one.kind == documents.KIT
+        for image in needed
     ]
 
 

@@ -31,6 +31,7 @@ MANIFEST = "manifest"
 FINDINGS = "findings"
 LOG = "log"
 REPORT = "report"
+KIT = "kit"
 
 MANIFEST_FORMAT = "escrow-manifest/1"
 FINDINGS_FORMAT = "escrow-findings/1"
@@ -40,6 +41,7 @@ _MEDIA_TYPES = {
     FINDINGS: "application/json",
     LOG: "text/plain",
     REPORT: "application/json",
+    KIT: "application/json",
 }
 
 _READ_BYTES = 1024 * 1024

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -52,6 +52,8 @@ from escrow.verification.examinations import (
     rest_seconds,
 )
 from escrow.verification.gathering import Case, gather_case
+from escrow.verification.images import ImageKeeper
+from escrow.verification.kits import KitMaker
 from escrow.verification.ladder import Reason
 from escrow.verification.log import LiveLog, delete_live_log, log_folder
 from escrow.verification.progress import (
@@ -137,6 +139,7 @@ class Examiner:
             tools.runner,
             tools.clock,
         )
+        self._kits = KitMaker(tools.runner, ImageKeeper(tools.database, tools.blobs, tools.clock))
         self._concluder = Concluder(
             tools.database, tools.scribe, tools.signer, tools.keyholder, tools.blobs, tools.stamp
         )
@@ -254,6 +257,7 @@ class Examiner:
     def _conclude(self, case: Case, attempt: Attempt, seen: Seen, log: LiveLog) -> None:
         now = self._on.clock.now()
         outcome = outcome_of(attempt, seen, dict(self._on.runner.isolation), now)
+        outcome = replace(outcome, kit=self._kits.make(case, seen))
         act = Act.CONCLUDE_UNBUILT if seen.result is None else Act.CONCLUDE
         self._concluder.conclude(act, case, outcome, judge_case(case, seen), log.path, now)
         log.end()

@@ -93,6 +93,31 @@ class ReportRow(SQLModel, table=True):
     proof: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
 
 
+class BuilderImageRow(SQLModel, table=True):
+    """An image that trial builds ran, as it lies in the store: unsealed, for it is no vendor's."""
+
+    __tablename__ = "builder_image"
+
+    image_id: str = Field(primary_key=True, max_length=80)
+    name: str = Field(max_length=200)
+    # Path in a package.
+    file: str = Field(max_length=200)
+    tar_sha256: str = Field(max_length=64)
+    tar_size_bytes: int = Field(sa_type=sa.BigInteger)
+    archive_sha256: str = Field(index=True, max_length=64)
+    archive_size_bytes: int = Field(sa_type=sa.BigInteger)
+    kept_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class KitImageRow(SQLModel, table=True):
+    """That a recovery kit needs an image. Whoever is handed the kit may fetch the image."""
+
+    __tablename__ = "kit_image"
+
+    document_id: str = Field(primary_key=True, max_length=40)
+    image_id: str = Field(foreign_key="builder_image.image_id", primary_key=True, max_length=80)
+
+
 def add(session: Session, *rows: SQLModel) -> None:
     """Store new or changed rows in the open transaction."""
     session.add_all(rows)
@@ -229,3 +254,39 @@ def _newest_with(
         .order_by(col(ExaminationRow.deposit_number).desc(), col(ExaminationRow.round).desc())
     )
     return session.exec(query).first()
+
+
+def builder_image(session: Session, image_id: str) -> BuilderImageRow | None:
+    """Return an image that is kept."""
+    return session.get(BuilderImageRow, image_id)
+
+
+def keep_builder_image(session: Session, row: BuilderImageRow) -> BuilderImageRow:
+    """Store a row unless there is one; return the one that stands. Two workers may be at it."""
+    try:
+        with session.begin_nested():
+            session.add(row)
+        return row
+    except sa.exc.IntegrityError:
+        return session.get_one(BuilderImageRow, row.image_id)
+
+
+def replace_builder_image(session: Session, row: BuilderImageRow) -> BuilderImageRow:
+    """Have an image's row say what is stored now."""
+    return session.merge(row)
+
+
+def images_of_kits(session: Session, document_ids: Iterable[str]) -> list[BuilderImageRow]:
+    """Return the images that some recovery kits need, each once."""
+    query = (
+        select(BuilderImageRow)
+        .where(
+            col(BuilderImageRow.image_id).in_(
+                select(KitImageRow.image_id).where(
+                    col(KitImageRow.document_id).in_(list(document_ids))
+                )
+            )
+        )
+        .order_by(BuilderImageRow.file)
+    )
+    return list(session.exec(query))

@@ -60,6 +60,14 @@ class DocumentFacts:
 
 
 @dataclass(frozen=True)
+class Kit:
+    """A recovery kit, and the ids of the images that it needs; all of them are kept."""
+
+    document: bytes
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What was done and seen in an examination, apart from any agreement's terms.
 
@@ -76,6 +84,7 @@ class Outcome:
     plan: TrialBuildPlan | None = None
     result: TrialBuildResult | None = None
     documents: tuple[DocumentFacts, ...] = ()
+    kit: Kit | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,8 @@ def predicate(
     sections["documents"] = [
         {"kind": one.kind, "sha256": one.sha256, "sizeBytes": one.size_bytes}
         for one in outcome.documents
-        if one.kind in kinds
+        # The kit tells commands and digests: for whoever sees identifiers.
+        if one.kind in kinds or (one.kind == "kit" and "identifiers" in kinds)
     ]
     return sections
 

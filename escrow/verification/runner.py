@@ -6,12 +6,13 @@ contract: an agency's own hardware may be another runner. The report says with w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from builders.findings import Finding
-from builders.orders import Inspection, PartInput, TrialBuildPlan, TrialBuildResult
+from builders.kit import Means
+from builders.orders import ImageId, Inspection, PartInput, TrialBuildPlan, TrialBuildResult
 
 OnLog = Callable[[bytes], None]
 
@@ -61,6 +62,22 @@ class Runner(Protocol):
 
     def bench(self, label: str) -> AbstractContextManager[Bench]:
         """Open a bench for one attempt; ``label`` is the examination's id."""
+        ...
+
+    def means(self, result: TrialBuildResult) -> Means | None:
+        """Return with what a build was made; None where nobody else could rebuild with it.
+
+        Raises:
+            BuilderError: it cannot be reached.
+        """
+        ...
+
+    def save_image(self, image: ImageId) -> Iterator[bytes]:
+        """Yield an image of those means as the tar that ``docker load`` takes.
+
+        Raises:
+            BuilderError: it cannot be reached.
+        """
         ...
 
     def sweep(self, label: str) -> None:

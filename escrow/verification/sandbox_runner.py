@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from builders.findings import Finding
 from builders.inventory import inventory_findings
-from builders.orders import Inspection, Limits, PartInput, TrialBuildPlan, TrialBuildResult
+from builders.kit import Means, Role, UsedImage
+from builders.orders import (
+    ImageId,
+    Inspection,
+    Limits,
+    PartInput,
+    TrialBuildPlan,
+    TrialBuildResult,
+)
 from builders.plan import plan_trial_builds
 from builders.sandbox import Sandbox, Workspace
 from builders.trial import inspect_deposit, run_trial_builds
@@ -55,6 +63,20 @@ class SandboxRunner:
         """Open a workspace; it and every container over it are gone afterwards."""
         with self._sandbox.workspace(label, self._limits) as workspace:
             yield SandboxBench(self._sandbox, workspace, self._limits)
+
+    def means(self, result: TrialBuildResult) -> Means | None:
+        """Name the images of every component, and the inspector's, which laid the parts out."""
+        inspector = self._sandbox.builder_image("inspector")
+        used = [self._used("inspector", inspector)]
+        used += [self._used("builder", image) for image in result.images]
+        return Means(self._limits, tuple(used))
+
+    def _used(self, role: Role, image: ImageId) -> UsedImage:
+        return UsedImage(role, image, self._sandbox.image_name(image))
+
+    def save_image(self, image: ImageId) -> Iterator[bytes]:
+        """Have the engine save it."""
+        return self._sandbox.save_image(image)
 
     def sweep(self, label: str) -> None:
         """Remove what dead workers left of an examination."""

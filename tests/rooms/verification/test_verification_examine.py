@@ -59,11 +59,11 @@ def test_beneficiary_agent_and_auditor_share_one_statement(world: VerificationWo
     assert rows[0].statement_sha256 != world.report(deposit_id).statement_sha256
 
 
-def test_manifest_findings_log_and_report_are_sealed(world: VerificationWorld) -> None:
+def test_manifest_findings_kit_log_and_report_are_sealed(world: VerificationWorld) -> None:
     deposit_id = world.sealed_deposit()
     world.verify(deposit_id)
     documents = world.documents(deposit_id)
-    assert set(documents) == {"manifest", "findings", "log", "report"}
+    assert set(documents) == {"manifest", "findings", "kit", "log", "report"}
     assert b"building\n" in documents["log"]
     assert b"ledger.py" in documents["manifest"]
     assert not list((world.scratch / "logs").iterdir())
