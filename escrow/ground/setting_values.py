@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from escrow.ground.mailboxes import mailbox_of
 
@@ -176,3 +176,23 @@ def optional_mailbox(value: object) -> str | None:
     if mailbox is None:
         raise ValueError("one e-mail address, such as notices@escrow.example.org")
     return mailbox
+
+
+def with_password(url: str, file: Path | None) -> str:
+    """Return a database's address with the password that a file holds in it.
+
+    Args:
+        url: of the database.
+        file: holds the password and nothing else; None leaves the address as it is.
+    """
+    if file is None:
+        return url
+    parts = urlsplit(url)
+    if not parts.username or parts.password is not None or not parts.hostname:
+        raise ValueError("an address with a user and without a password")
+    try:
+        password = file.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, ValueError):
+        raise ValueError(f"a file that can be read, {file} cannot") from None
+    user, _, place = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()

@@ -3,7 +3,8 @@
 An ``ESCROW_*`` variable of the environment wins over the TOML file, the file over the default.
 There is one file: the one that ``ESCROW_CONFIG`` names, else ``~/.config/escrow/escrow.toml``,
 else ``/etc/escrow/escrow.toml``. A name that nobody knows is refused, never ignored: a misspelled
-limit must not silently be no limit. Nothing is created here and no file but that one is read.
+limit must not silently be no limit. Nothing is created here; besides that one file only the one
+that holds the database's password is read, where it is named.
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ class Settings:
     scratch: Path
     blobs: Path
     database_url: str
+    database_password_file: Path | None
     listen_host: str
     listen_port: int
     public_url: str
@@ -264,6 +266,14 @@ def read_settings(
             values[spec.name] = spec.default(values)
             sources[spec.name] = DEFAULT
     del values["uid"]
+    try:
+        url, file = values["database_url"], values["database_password_file"]
+        values["database_url"] = form.with_password(url, file)
+    except ValueError as expected:
+        raise BadSetting(
+            "The file of the database's password does not go with the database's address.",
+            f"Name {expected}.",
+        ) from None
     return Settings(**values, sources=sources)
 
 
@@ -318,6 +328,12 @@ SPECS: tuple[Spec, ...] = (
         form.database_url,
         lambda known: f"sqlite:///{known['home'] / 'database' / 'escrow.db'}",
         "the database; PostgreSQL when more than one machine works",
+    ),
+    Spec(
+        "database_password_file",
+        form.optional_path,
+        lambda _: None,
+        "a file that holds the password of the database's user and nothing else",
     ),
     Spec("listen_host", form.text, lambda _: "127.0.0.1", "the address that the portal listens on"),
     Spec("listen_port", form.integer(1, 65535), lambda _: 8420, "the portal's port"),

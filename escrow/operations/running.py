@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from escrow.ground.errors import EscrowError
 from escrow.ground.settings import ProcessName, Settings
 
 
@@ -27,6 +30,22 @@ def begin(settings: Settings, process: ProcessName) -> logging.Logger:
     for warning in settings.check_safe(process):
         log.warning(warning)
     return log
+
+
+@contextmanager
+def faults_logged() -> Iterator[None]:
+    """Write a fault that ends the process into its log, whole.
+
+    The command line keeps it in a temporary file, which in a container is gone with the process.
+    """
+    try:
+        yield
+    except EscrowError:
+        # Said in its own words by the command line.
+        raise
+    except Exception:
+        logging.getLogger("escrow").exception("the process ends by an error of its own")
+        raise
 
 
 def _leave(*_: object) -> None:

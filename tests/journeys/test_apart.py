@@ -68,3 +68,12 @@ def test_log_lines_are_read_at_the_portal_while_the_worker_builds(apart: Served)
     assert [f"line {n}" in followed for n in range(6)] == [True] * 6
     assert followed.count("line 3") == 1
     wait_for(lambda: list(scratch.rglob("build.log")), lambda found: not found)
+
+
+def test_each_process_tells_that_it_lives_and_a_dead_one_that_it_does_not(apart: Served) -> None:
+    here = cast("ApartStage", apart.here)
+    for name in ("portal", "worker", "keyholder"):
+        here.escrow(here.environment_of(name), "alive", name)
+    elsewhere = {"ESCROW_KEYHOLDER_ADDRESS": "127.0.0.1:1", "ESCROW_LISTEN_PORT": "1"}
+    for name in ("portal", "worker"):
+        here.escrow({**here.environment_of(name), **elsewhere}, "alive", name, expect=2)

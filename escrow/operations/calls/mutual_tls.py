@@ -138,6 +138,9 @@ class _Call(socketserver.BaseRequestHandler):
                 with connection.makefile("rb") as stream:
                     line = stream.readline(MAX_LINE_BYTES)
                 connection.sendall(self.server.desk.answer(role, line))
+        except ssl.SSLEOFError:
+            # Came and went without a word, as the health check beside us does.
+            return
         except OSError as problem:
             _log.warning("refused a connection from %s: %s", self.client_address[0], problem)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from escrow.operations.cli.output import say
@@ -15,10 +17,12 @@ def serve() -> None:
 
     Example: ESCROW_KEY_MANAGER=file escrow serve
     """
+    from escrow.operations.running import faults_logged
     from escrow.operations.serve import run_service
     from escrow.operations.settings_source import settings
 
-    run_service(settings(), say)
+    with faults_logged():
+        run_service(settings(), say)
 
 
 def portal() -> None:
@@ -27,9 +31,11 @@ def portal() -> None:
     Example: ESCROW_KEYHOLDER_ADDRESS=keyholder:8421 ESCROW_EXCHANGE=/exchange escrow portal
     """
     from escrow.operations.apart import run_portal
+    from escrow.operations.running import faults_logged
     from escrow.operations.settings_source import settings
 
-    run_portal(settings(), say)
+    with faults_logged():
+        run_portal(settings(), say)
 
 
 def worker() -> None:
@@ -38,9 +44,11 @@ def worker() -> None:
     Example: ESCROW_KEYHOLDER_ADDRESS=keyholder:8421 ESCROW_EXCHANGE=/exchange escrow worker
     """
     from escrow.operations.apart import run_worker
+    from escrow.operations.running import faults_logged
     from escrow.operations.settings_source import settings
 
-    run_worker(settings(), say)
+    with faults_logged():
+        run_worker(settings(), say)
 
 
 def keyholder() -> None:
@@ -49,9 +57,22 @@ def keyholder() -> None:
     Example: ESCROW_KEYHOLDER_LISTEN=0.0.0.0:8421 ESCROW_EXCHANGE=/exchange escrow keyholder
     """
     from escrow.operations.keyholder.process import run_keyholder
+    from escrow.operations.running import faults_logged
     from escrow.operations.settings_source import settings
 
-    run_keyholder(settings())
+    with faults_logged():
+        run_keyholder(settings())
+
+
+def alive(process: Annotated[str, typer.Argument(help="portal, worker or keyholder")]) -> None:
+    """Tell whether the process of these settings does its part; for health checks.
+
+    Example: escrow alive portal
+    """
+    from escrow.operations.liveness import check_alive
+    from escrow.operations.settings_source import settings
+
+    check_alive(settings(), process)
 
 
 def docs() -> None:

@@ -163,3 +163,30 @@ def test_mount_points_with_blanks_are_understood(tmp_path: Path) -> None:
     mounts = MOUNTS.replace("/mnt/two", str(tmp_path / "two"))
     (tmp_path / "two words").mkdir()
     assert file_system_of(tmp_path / "two words" / "x", mounts) == "nfs4"
+
+
+def test_the_databases_password_comes_from_a_file_and_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("p@ss/word\n")
+    url = "postgresql+psycopg://portal@db:5432/escrow"
+    told = {"ESCROW_DATABASE_URL": url, "ESCROW_DATABASE_PASSWORD_FILE": str(file)}
+    settings = read(tmp_path, **told)
+    assert settings.database_url == "postgresql+psycopg://portal:p%40ss%2Fword@db:5432/escrow"
+    shown = {one.name: one.value for one in settings.explain()}
+    assert "word" not in shown["database_url"]
+
+
+@pytest.mark.parametrize("url", ["sqlite:////srv/e.db", "postgresql+psycopg://u:p@db/escrow"])
+def test_a_password_file_goes_only_with_an_address_that_lacks_one(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "password"
+    file.write_text("secret")
+    with pytest.raises(BadSetting, match="does not go with"):
+        read(tmp_path, ESCROW_DATABASE_URL=url, ESCROW_DATABASE_PASSWORD_FILE=str(file))
+
+
+def test_a_process_is_asked_only_for_what_it_holds(tmp_path: Path) -> None:
+    settings = read(tmp_path, ESCROW_SCRATCH="/dev/shm/escrow-test")
+    assert settings.check_safe("portal") == ()
+    assert any("mail server" in one for one in settings.check_safe("worker"))
+    with pytest.raises(KeyManagerNotNamed):
+        settings.check_safe("keyholder")
