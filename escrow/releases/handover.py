@@ -2,7 +2,9 @@
 
 A file is the header that the release wrote, followed by the payload that was stored when the
 deposit was made; nothing is decrypted and nothing is copied. The last piece of a file is withheld
-until the whole payload has its digest, so that a damaged one never looks complete.
+until the whole payload has its digest, so that a damaged one never looks complete. The images that
+a recovery kit names lie beside, as they are stored: nothing of a vendor is in them, so they are not
+sealed, and still nobody but the recipient of a release can fetch them.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from escrow.releases.offers import Offer, OfferedDeposit, parse_offer
 from escrow.vault import records as vault
 from escrow.vault.blobs import BlobStore
 from escrow.verification.kits import part_path
+from escrow.verification.records import BuilderImageRow, images_of_kits
 
 _PIECE_BYTES = 1024 * 1024
 
@@ -52,6 +55,25 @@ class PackageFile:
 
 
 @dataclass(frozen=True)
+class PackageImage:
+    """An image that a rebuild of the deposit needs.
+
+    Args:
+        sha256, size_bytes: of the tar that ``docker load`` takes: of the file, decompressed.
+        archive_sha256, archive_size_bytes: of the file itself.
+    """
+
+    image_id: str
+    name: str
+    path: str
+    opened_path: str
+    sha256: str
+    size_bytes: int
+    archive_sha256: str
+    archive_size_bytes: int
+
+
+@dataclass(frozen=True)
 class PackagedDeposit:
     """One deposit of a package."""
 
@@ -61,6 +83,7 @@ class PackagedDeposit:
     sealed_at: str
     verdict: str | None
     files: tuple[PackageFile, ...]
+    images: tuple[PackageImage, ...] = ()
 
 
 def packaged(session: Session, request_id: RequestId) -> tuple[Offer, list[PackagedDeposit]]:
@@ -109,6 +132,24 @@ def age_file(
     return _streamed(row.header, blobs, Sha256Hex(row.payload_sha256))
 
 
+def image_archive(
+    session: Session, request_id: RequestId, archive_sha256: str, blobs: BlobStore
+) -> tuple[int, Iterator[bytes]]:
+    """Return the size of an image's archive, and its bytes piece by piece.
+
+    Raises:
+        FileUnknown: no recovery kit that this release handed over needs it.
+        BlobMissing: it is gone.
+        OfferBroken: while it is read: it is damaged; what came is to be thrown away.
+    """
+    handed_over = [one.thing_id for one in vault.released_headers_of(session, request_id)]
+    needed = {one.archive_sha256 for one in images_of_kits(session, handed_over)}
+    if archive_sha256 not in needed:
+        raise FileUnknown
+    digest = Sha256Hex(archive_sha256)
+    return blobs.size_bytes(digest), _streamed(b"", blobs, digest)
+
+
 def _streamed(header: bytes, blobs: BlobStore, payload_sha256: Sha256Hex) -> Iterator[bytes]:
     digest, held = hashlib.sha256(), header
     with blobs.open(payload_sha256) as file:
@@ -151,6 +192,7 @@ def _packaged(
             name = f"{folder}/documents/{safe_name(one.kind)}-{safe_name(one.id)[-8:]}"
             original = f"document/{one.kind}"
             files.append(_file(one, headers[one.id], name, original, one.media_type))
+    handed_over = [one.id for one in files]
     return PackagedDeposit(
         offered.deposit_id,
         product.slug,
@@ -158,6 +200,7 @@ def _packaged(
         offered.sealed_at,
         offered.verdict,
         tuple(files),
+        tuple(_image(one) for one in images_of_kits(session, handed_over)),
     )
 
 
@@ -178,6 +221,19 @@ def _file(
         age_size_bytes=len(header.header) + row.payload_size_bytes,
         media=media,
         original=original,
+    )
+
+
+def _image(row: BuilderImageRow) -> PackageImage:
+    return PackageImage(
+        image_id=row.image_id,
+        name=row.name,
+        path=row.file,
+        opened_path=row.file.removesuffix(".zst"),
+        sha256=row.tar_sha256,
+        size_bytes=row.tar_size_bytes,
+        archive_sha256=row.archive_sha256,
+        archive_size_bytes=row.archive_size_bytes,
     )
 
 

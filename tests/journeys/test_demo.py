@@ -21,4 +21,5 @@ def test_demo_plays_to_its_end() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "E-BUILD-PYTHON-MISSING" in done.stdout
     assert "sqlparse" in done.stdout
+    assert "IDENTICAL: every result is byte for byte that of the trial build" in done.stdout
     assert "The ledger holds" in done.stdout

@@ -1,15 +1,19 @@
 """The folder that a beneficiary ends up with: age files, digests, and how to open them.
 
 Everything in it is opened with stock ``age`` and ``zstd``; ``open.sh`` only types the commands.
+What was opened is rebuilt with stock Docker and ``tar`` by ``rebuild.sh``, which is the same for
+every package: what differs it reads from the recovery kit.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import string
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +22,7 @@ from escrow.operations.cli import remote
 from escrow.operations.cli.output import complain
 
 _PIECE_BYTES = 1024 * 1024
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 # What the service makes names of; anything else is no name of its making.
 _SAFE = frozenset(string.ascii_letters + string.digits + "._-/")
@@ -41,9 +46,20 @@ class PathLeavesFolder(Tampered):
     code = "cli.path-leaves-folder"
 
 
+class DigestMalformed(Tampered):
+    """The service names as the digest of a file what is none."""
+
+    code = "cli.digest-malformed"
+
+
 def files_of(deposits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the files of these deposits."""
     return [file for deposit in deposits for file in deposit["files"]]
+
+
+def images_of(deposits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the images that a rebuild of these deposits needs, each once."""
+    return list({one["path"]: one for each in deposits for one in each.get("images", ())}.values())
 
 
 class Package:
@@ -86,32 +102,48 @@ class Package:
         Raises:
             FileCutShort: it ended early.
         """
-        path = self._place(file["path"])
-        wanted = int(file["age_size_bytes"])
+        where = f"/requests/{remote.id_path(request)}/files/{remote.id_path(file['id'])}"
+        self._fetch(where, file["path"], int(file["age_size_bytes"]), file["original"])
+
+    def fetch_image(self, request: str, image: dict[str, Any]) -> None:
+        """Fetch the archive of one image; one of the right size is there already.
+
+        Raises:
+            FileCutShort: it ended early.
+        """
+        sha256 = remote.id_path(image["archive_sha256"])
+        where = f"/requests/{remote.id_path(request)}/images/{sha256}"
+        self._fetch(where, image["path"], int(image["archive_size_bytes"]), image["name"])
+
+    def _fetch(self, where: str, place: str, wanted: int, shown: str) -> None:
+        path, shown = self._place(place), _plain(shown)
         if path.exists() and path.stat().st_size == wanted:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(path.name + ".part")
-        complain(f"fetching {file['original']} ({wanted} bytes)")
-        self._stream(request, file["id"], fresh)
+        complain(f"fetching {shown} ({wanted} bytes)")
+        self._stream(where, fresh)
         if fresh.stat().st_size != wanted:
             fresh.unlink()
             raise FileCutShort(
-                f"{file['original']} ended early: what the service has stored is damaged.",
+                f"{shown} ended early: what the service has stored is damaged.",
                 "Tell the operator, who restores it from a replica; then fetch again.",
             )
         fresh.replace(path)
 
     def write_papers(self, deposits: Sequence[dict[str, Any]]) -> None:
-        """Write index, certificate, digests, README and open.sh beside the files."""
-        files = files_of(deposits)
-        for file in files:
-            self._place(file["opened_path"])
+        """Write index, certificate, digests, README and both scripts beside the files."""
+        files, images = files_of(deposits), images_of(deposits)
+        for one in (*files, *images):
+            self._place(one["opened_path"])
+            _check_digest(one["sha256"])
         self._write("release.json", json.dumps(self._index, indent=1) + "\n")
         self._write("certificate.json", json.dumps(self._index["certificate"], indent=1) + "\n")
-        opened = [f"{one['sha256']}  opened/{one['opened_path']}\n" for one in files]
+        opened = [f"{one['sha256']}  opened/{one['opened_path']}\n" for one in (*files, *images)]
         self._write("SHA256SUMS", "".join(opened))
-        self._write("open.sh", _open_script(files), executable=True)
+        self._write("open.sh", _open_script(files, images), executable=True)
+        script = resources.files("escrow.operations.cli") / "rebuild.sh"
+        self._write("rebuild.sh", script.read_text(encoding="utf-8"), executable=True)
         self._write("README.txt", _readme(self._index, deposits))
 
     def _place(self, path: str) -> Path:
@@ -133,10 +165,9 @@ class Package:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755 if executable else 0o644)
 
-    def _stream(self, request: str, file_id: str, path: Path) -> None:
+    def _stream(self, where: str, path: Path) -> None:
         import httpx
 
-        where = f"/requests/{remote.id_path(request)}/files/{remote.id_path(file_id)}"
         with remote.connection() as client, client.stream("GET", where) as answer:
             if not answer.is_success:
                 answer.read()
@@ -151,7 +182,20 @@ class Package:
                 os.fsync(target.fileno())
 
 
-def _open_script(files: Sequence[dict[str, Any]]) -> str:
+def _check_digest(sha256: str) -> None:
+    if not _DIGEST.fullmatch(sha256):
+        raise DigestMalformed(
+            f"The service names {sha256[:80]!r} as the digest of a file.",
+            "Fetch nothing from it; tell the operator and the agents.",
+        )
+
+
+def _plain(text: str) -> str:
+    """Return a name that a vendor chose as one line that a terminal can be shown."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def _open_script(files: Sequence[dict[str, Any]], images: Sequence[dict[str, Any]]) -> str:
     """Return the commands that open every file, for a POSIX shell with age and zstd."""
     lines = [
         "#!/bin/sh",
@@ -163,7 +207,10 @@ def _open_script(files: Sequence[dict[str, Any]]) -> str:
         'cd "$here"',
     ]
     for file in files:
-        sealed, opened = shlex.quote(file["path"]), shlex.quote(f"opened/{file['opened_path']}")
+        sealed, opened = (
+            shlex.quote(f"./{file['path']}"),
+            shlex.quote(f"opened/{file['opened_path']}"),
+        )
         folder = shlex.quote(str(Path("opened", file["opened_path"]).parent))
         lines.append(f"mkdir -p {folder}")
         if file["encoding"] == "zstd":
@@ -172,6 +219,11 @@ def _open_script(files: Sequence[dict[str, Any]]) -> str:
             lines.append(f"zstd -d -q -f --rm {packed} -o {opened}")
         else:
             lines.append(f'age -d -i "$identity" -o {opened} {sealed}')
+    if images:
+        lines.append("mkdir -p opened/images")
+    for image in images:
+        packed, opened = f"./{image['path']}", f"opened/{image['opened_path']}"
+        lines.append(f"zstd -d -q -f {shlex.quote(packed)} -o {shlex.quote(opened)}")
     lines.append("sha256sum -c --quiet SHA256SUMS && echo 'everything is as it was deposited'")
     return "\n".join(lines) + "\n"
 
@@ -191,12 +243,17 @@ def _readme(index: dict[str, Any], deposits: Sequence[dict[str, Any]]) -> str:
         "3. certificate.json is the signed certificate of this release; with the trust root that",
         "   you were handed:  escrow check certificate.json --trust-root trust-root.json",
         "4. A git source is a bundle:  git clone opened/…/parts/source/NAME source",
+        "5. Rebuild it as it was rebuilt when it was deposited, without network (Docker and tar",
+        "   are all it takes; the images that built it are in images/):",
+        "     sh rebuild.sh",
+        "   It compares each result with that of the first build, byte for byte, and ends with 0",
+        "   when all are identical, 1 when something differs, 2 when it could not be rebuilt. The",
+        "   results lie in rebuilt/ then. What is run stands in the document kit-….",
         "",
     ]
     for deposit in deposits:
-        lines.append(
-            f"deposit {deposit['product']}#{deposit['number']}, sealed {deposit['sealed_at']}, "
-            f"verdict {deposit['verdict'] or 'none'}"
-        )
-        lines += [f"  {one['opened_path']}  ({one['media']})" for one in deposit["files"]]
+        name = f"{_plain(deposit['product'])}#{deposit['number']}"
+        verdict = deposit["verdict"] or "none"
+        lines.append(f"deposit {name}, sealed {deposit['sealed_at']}, verdict {verdict}")
+        lines += [f"  {one['opened_path']}  ({_plain(one['media'])})" for one in deposit["files"]]
     return "\n".join(lines) + "\n"

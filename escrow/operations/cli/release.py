@@ -10,7 +10,7 @@ import typer
 
 from escrow.operations.cli import remote
 from escrow.operations.cli.output import give, give_table, say, wants_json
-from escrow.operations.cli.package import Package, files_of
+from escrow.operations.cli.package import Package, files_of, images_of
 
 app = typer.Typer(help="Releases: list and fetch what was handed over.", no_args_is_help=True)
 
@@ -45,7 +45,7 @@ def fetch(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every retained deposit.")] = False,
 ) -> None:
-    """Fetch a release as a package of age files with README, SHA256SUMS and open.sh.
+    """Fetch a release as a package of age files with README, SHA256SUMS, open.sh and rebuild.sh.
 
     What is there already with the right size is not fetched again.
 
@@ -57,6 +57,8 @@ def fetch(
     files = files_of(chosen)
     for file in files:
         package.fetch(request, file)
+    for image in images_of(chosen):
+        package.fetch_image(request, image)
     package.write_papers(chosen)
     numbers = [one["number"] for one in chosen]
     document = {"folder": str(to), "deposits": numbers, "files": len(files)}

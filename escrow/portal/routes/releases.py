@@ -39,7 +39,13 @@ from escrow.releases.errors import (
     RequestUnknown,
     StepNotPossible,
 )
-from escrow.releases.handover import age_file, age_file_size, package_index, packaged
+from escrow.releases.handover import (
+    age_file,
+    age_file_size,
+    image_archive,
+    package_index,
+    packaged,
+)
 from escrow.releases.reading import OpenedRequest, open_request
 from escrow.vault import records as vault
 
@@ -185,6 +191,19 @@ def fetch(rooms: RoomsNeeded, asker: Asker, request_id: str, file_id: str) -> Re
         pieces: Iterator[bytes] = age_file(session, found, file_id, rooms.blobs)
     headers = {"Content-Length": str(size), "Cache-Control": "no-store"}
     return StreamingResponse(pieces, media_type="application/age", headers=headers)
+
+
+@router.get("/requests/{request_id}/images/{sha256}", responses=documented(403, 404, 409))
+def fetch_image(rooms: RoomsNeeded, asker: Asker, request_id: str, sha256: str) -> Response:
+    """Stream the archive of a builder image that a recovery kit of the release needs.
+
+    It is not sealed: nothing of a vendor is in it. The last piece is withheld when it is damaged.
+    """
+    with rooms.database.reading() as session:
+        found = _own_release(session, asker, request_id)
+        size, pieces = image_archive(session, found, sha256, rooms.blobs)
+    headers = {"Content-Length": str(size), "Cache-Control": "no-store"}
+    return StreamingResponse(pieces, media_type="application/zstd", headers=headers)
 
 
 def _moved_on(rooms: Rooms, request_id: RequestId) -> dict[str, object]:

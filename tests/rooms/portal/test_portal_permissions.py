@@ -65,6 +65,7 @@ POST   /requests/{request_id}/confirmations          403 403 403 in  403 404 404
 GET    /requests/{request_id}/release                403 403 in  403 403 404 404 404 404 401
 GET    /requests/{request_id}/certificate            in  in  in  in  in  404 404 404 404 401
 GET    /requests/{request_id}/files/{file_id}        403 403 in  403 403 404 404 404 404 401
+GET    /requests/{request_id}/images/{sha256}        403 403 in  403 403 404 404 404 404 401
 GET    /notices                                      in  404 404 404 404 404 404 404 404 401
 POST   /notices/{notice_id}/retry                    in  404 404 404 404 404 404 404 404 401
 GET    /trust-root                                   in  in  in  in  in  in  in  in  in  in

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from escrow.operations.cli.package import NoSuchDeposit, Package, PathLeavesFolder
+from escrow.operations.cli.package import (
+    DigestMalformed,
+    NoSuchDeposit,
+    Package,
+    PathLeavesFolder,
+)
 
 
 def deposit(number: int, path: str = "p/deposit-1/parts/source/s", of: str = "dep_1"):
@@ -12,7 +17,7 @@ def deposit(number: int, path: str = "p/deposit-1/parts/source/s", of: str = "de
     file |= {"age_size_bytes": 1, "encoding": "identity", "media": "tar", "original": "source/s"}
     shown = {"deposit_id": of, "number": number, "sealed_at": "2026", "verdict": "pass"}
     shown["product"] = path.partition("/")[0]
-    return shown | {"files": [file]}
+    return shown | {"files": [file], "images": []}
 
 
 def package(tmp_path, *deposits) -> Package:
@@ -41,3 +46,32 @@ def test_deposits_of_two_products_with_one_number(tmp_path) -> None:
 def test_a_number_that_no_deposit_has(tmp_path) -> None:
     with pytest.raises(NoSuchDeposit):
         package(tmp_path, deposit(1)).choose(7, everything=False)
+
+
+def with_image(path: str = "images/python.tar.zst", sha256: str = "1" * 64):
+    image = {"path": path, "opened_path": path.removesuffix(".zst"), "sha256": sha256}
+    image |= {"archive_sha256": "2" * 64, "archive_size_bytes": 3, "name": "python"}
+    return deposit(1) | {"images": [image]}
+
+
+def test_an_image_of_two_deposits_is_opened_once_and_covered(tmp_path) -> None:
+    two = [with_image(), with_image() | {"number": 2}]
+    package(tmp_path, *two).write_papers(two)
+    sums = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    assert sums.count(f"{'1' * 64}  opened/images/python.tar") == 1
+    opened = [one for one in (tmp_path / "open.sh").read_text().splitlines() if "images/" in one]
+    assert opened == ["zstd -d -q -f ./images/python.tar.zst -o opened/images/python.tar"]
+    assert (tmp_path / "rebuild.sh").read_text().startswith("#!/bin/sh\n")
+
+
+@pytest.mark.parametrize("path", ["../x.zst", "/etc/x.zst", "images/$(x).zst", "images/a b.zst"])
+def test_an_image_that_leaves_the_folder(tmp_path, path) -> None:
+    with pytest.raises(PathLeavesFolder):
+        package(tmp_path / "release").write_papers([with_image(path)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_digest_that_is_none(tmp_path) -> None:
+    with pytest.raises(DigestMalformed):
+        package(tmp_path / "release").write_papers([with_image(sha256="0  /etc/passwd\nx")])
+    assert list(tmp_path.iterdir()) == []
