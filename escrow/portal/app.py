@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from escrow import __version__
+from escrow import VERSION_HEADER, __version__
 from escrow.portal import problems
 from escrow.portal.bodies import BoundedBodies
 from escrow.portal.git import GitReceiveApp
@@ -90,9 +90,21 @@ class Switch:
         if scope["type"] == "http" and path.startswith(f"{GIT}/"):
             await self._git({**scope, "root_path": GIT}, receive, send)
         elif scope["type"] == "http" and _is_upload(path):
-            await self._tus(scope, receive, send)
+            await self._tus(scope, receive, _signed_by_us(send))
         else:
-            await self._api(scope, receive, send)
+            await self._api(scope, receive, _signed_by_us(send))
+
+
+def _signed_by_us(send: Send) -> Send:
+    """Say on every answer whose it is: a client at a wrong address reads it before the body."""
+
+    async def sign(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = (VERSION_HEADER.encode(), __version__.encode())
+            message = {**message, "headers": [*message.get("headers", ()), own]}
+        await send(message)
+
+    return sign
 
 
 def _is_upload(path: str) -> bool:

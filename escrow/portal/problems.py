@@ -47,6 +47,12 @@ _MEANINGS = {
     503: "Something of ours is out of reach; try again after 'Retry-After'.",
 }
 
+# What the framework answers in two words, in ours.
+_PLAIN = {
+    404: "No call of this service has this address.",
+    405: "The call at this address takes another method.",
+}
+
 _log = logging.getLogger("escrow.portal")
 
 
@@ -133,10 +139,10 @@ def install(app: FastAPI) -> None:
     async def _plain(_: Request, error: HTTPException) -> JSONResponse:
         document = Problem(
             type=f"urn:escrow:problem:http.{error.status_code}",
-            title=str(error.detail),
+            title=_PLAIN.get(error.status_code, f"{error.detail}."),
             status=error.status_code,
             code=f"http.{error.status_code}",
-            remedy="See /api/v1/openapi.json for the calls that there are.",
+            remedy="Check the address; the calls that there are stand in /api/v1/openapi.json.",
         )
         return JSONResponse(
             document.model_dump(exclude_none=True),
