@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable
 
 import uvicorn
 
 from escrow.deposits.recovery import clear_up
+from escrow.ground.errors import Unavailable
+from escrow.ground.settings import Settings
 from escrow.operations.assembly import Portal
 from escrow.parties.idempotency import forget_expired
 from escrow.portal.app import make_app
@@ -18,6 +21,20 @@ GRACE_SECONDS = 10
 
 # Uploads live for a day and receipts wait for seconds; a minute is soon enough for both.
 UPKEEP_SECONDS = 60.0
+
+
+class AddressTaken(Unavailable):
+    """The service cannot listen where it is told to."""
+
+    code = "service.address-taken"
+
+    def __init__(self, host: str, port: int, problem: str) -> None:
+        super().__init__(
+            f"The service cannot listen on {host} port {port}: {problem}.",
+            "Stop what listens there, or set ESCROW_LISTEN_PORT (and ESCROW_PUBLIC_URL) to another "
+            "port.",
+        )
+
 
 _log = logging.getLogger("escrow.portal")
 
@@ -35,8 +52,6 @@ def answer(portal: Portal, tell: Callable[[str], None]) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(rooms),
-            host=settings.listen_host,
-            port=settings.listen_port,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
@@ -45,8 +60,24 @@ def answer(portal: Portal, tell: Callable[[str], None]) -> None:
             server_header=False,
         )
     )
-    tell(f"Listening on {settings.public_url}")
-    server.run()
+    # Bound before it is told: whoever reads the line may call at once, and waits for the answer.
+    with _listener(settings) as listener:
+        tell(f"Listening on {settings.public_url}")
+        server.run(sockets=[listener])
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Return the socket that the service answers on.
+
+    Raises:
+        AddressTaken: another program has it, or this machine has no such address.
+    """
+    host, port = settings.listen_host, settings.listen_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as problem:
+        raise AddressTaken(host, port, problem.strerror or str(problem)) from problem
 
 
 def _keep_up(portal: Portal) -> None:
