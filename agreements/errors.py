@@ -59,7 +59,7 @@ class AgreementInvalid(AgreementError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         errors = [problem for problem in problems if problem.severity == "error"]
         first = errors[0]
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        more = f" {len(errors) - 1} more places are wrong." if len(errors) > 1 else ""
         super().__init__(f"Line {first.line}: {first.reason}{more}", first.remedy)
         self.problems = list(problems)
 

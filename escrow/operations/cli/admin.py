@@ -125,7 +125,7 @@ def member(
         "signing_key": signing_key,
         "age_recipient": age_recipient,
     }
-    path = f"/organisations/{organisation}/members"
+    path = f"/organisations/{remote.id_path(organisation)}/members"
     document = remote.call("POST", path, json=body).json()
     give(document, f"Registered {name} as {document['id']}.")
 
@@ -141,7 +141,7 @@ def key(
     Example: escrow admin key mem_01kb… --signing-key ed25519:…
     """
     body = {"signing_key": signing_key, "age_recipient": age_recipient}
-    document = remote.call("POST", f"/members/{member}/keys", json=body).json()
+    document = remote.call("POST", f"/members/{remote.id_path(member)}/keys", json=body).json()
     give(document, f"Registered {len(document['keys'])} keys of {member}.")
 
 
@@ -217,5 +217,5 @@ def revoke(token_id: Annotated[str, typer.Argument(help="The token's id.")]) -> 
 
     Example: escrow admin revoke tok_01kb…
     """
-    remote.call("DELETE", f"/tokens/{token_id}")
+    remote.call("DELETE", f"/tokens/{remote.id_path(token_id)}")
     give({"revoked": token_id}, f"Revoked {token_id}.")

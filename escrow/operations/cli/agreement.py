@@ -11,6 +11,7 @@ import typer
 
 from escrow.ground.errors import InvalidInput
 from escrow.operations.cli import keys, remote
+from escrow.operations.cli.check import fetched_trust_root
 from escrow.operations.cli.output import (
     EXIT_DOES_NOT,
     give,
@@ -138,6 +139,7 @@ def accept(
     document = remote.call("GET", _path(agreement)).json()
     say(f"Agreement    {document['title']}, version {document['version']}")
     say(f"Text SHA-256 {document['text_sha256']}")
+    say(f"Trust root   {fetched_trust_root().fingerprint()}")
     send_act(
         agreement,
         "accept-agreement",

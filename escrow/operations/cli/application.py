@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from escrow import __version__
 from escrow.operations.cli import (
     admin,
     agreement,
@@ -20,6 +23,7 @@ from escrow.operations.cli import (
     settings,
     status,
 )
+from escrow.operations.cli.output import give
 
 _HELP = """Software escrow whose every claim can be checked by programs that we did not write.
 
@@ -38,6 +42,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        give({"version": __version__}, f"escrow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def escrow(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Print it."),
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
+
+
 app.add_typer(admin.app, name="admin")
 app.add_typer(agreement.app, name="agreement")
 app.add_typer(ceremony.app, name="ceremony")
@@ -60,3 +82,16 @@ app.command("serve")(running.serve)
 app.command("portal")(running.portal)
 app.command("worker")(running.worker)
 app.command("status")(status.status)
+app.command("trust-root")(check.trust_root)
+
+
+def _tell_of_json(group: typer.Typer) -> None:
+    """Add to every command's help what is true of every command."""
+    for command in group.registered_commands:
+        command.epilog = "--json, anywhere on the line: print one JSON document."
+    for below in group.registered_groups:
+        if below.typer_instance is not None:
+            _tell_of_json(below.typer_instance)
+
+
+_tell_of_json(app)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from escrow.ground.errors import Unavailable
+from escrow.ground.errors import Tampered, Unavailable
+from escrow.operations.cli import remote
 from escrow.operations.cli.output import give, wants_json
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class NoDocument(Unavailable):
     """The document to check cannot be read."""
 
     code = "cli.no-document"
+
+
+class OtherTrustRoot(Tampered):
+    """The service states other public keys than those that were kept."""
+
+    code = "cli.other-trust-root"
 
 
 def check(
@@ -63,12 +70,50 @@ def check(
         give(result)
 
 
+def trust_root(
+    save: Annotated[Path, typer.Option(help="Where to keep it.")],
+) -> None:
+    """Fetch the service's public keys, once, and print their fingerprint.
+
+    Compare the fingerprint with what another party was given, by telephone or on paper: only then
+    do the keys prove anything. A file that stands is not overwritten by other keys.
+
+    Example: escrow trust-root --save trust-root.json
+    """
+    root = fetched_trust_root()
+    if save.is_file() and read_trust_root(save).fingerprint() != root.fingerprint():
+        raise OtherTrustRoot(
+            f"The service now names other keys than those in {save}.",
+            "Trust neither before you have compared the fingerprints with another party.",
+        )
+    save.write_text(root.to_json(), encoding="utf-8")
+    document = {"saved": str(save), "fingerprint": root.fingerprint()}
+    give(document, f"Saved {save}. Compare its fingerprint: {root.fingerprint()}")
+
+
+def fetched_trust_root() -> TrustRoot:
+    """Return the trust root as the service states it; believed only once it is compared.
+
+    Raises:
+        NotOurService: what answers states none.
+    """
+    from escrow.evidence.errors import TrustRootMalformed
+    from escrow.evidence.trustroot import TrustRoot
+
+    answer = remote.call("GET", "/trust-root", authenticated=False)
+    try:
+        return TrustRoot.from_json(answer.text)
+    except TrustRootMalformed:
+        raise remote.NotOurService("it states no trust root") from None
+
+
 def read_trust_root(path: Path | None) -> TrustRoot:
     """Return the trust root of a file, or of the usual place.
 
     Raises:
         NoTrustRoot: there is none there.
     """
+    from escrow.evidence.errors import TrustRootMalformed
     from escrow.evidence.trustroot import TrustRoot
 
     usual = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "escrow"
@@ -78,5 +123,9 @@ def read_trust_root(path: Path | None) -> TrustRoot:
     except (OSError, UnicodeDecodeError) as problem:
         raise NoTrustRoot(
             f"No trust root can be read at {chosen}.",
-            "Give the file that you were handed when you accepted, with --trust-root.",
+            "Give the file that you were handed when you accepted, with --trust-root; "
+            "'escrow trust-root' fetches it.",
         ) from problem
+    except TrustRootMalformed as problem:
+        # Not the document is wrong, but what it would be checked with.
+        raise NoTrustRoot(f"{chosen} is no trust root.", problem.remedy) from problem

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 from escrow.ground.errors import EscrowError, InvalidInput, Unavailable
@@ -41,10 +42,16 @@ class FileTrouble(InvalidInput):
     code = "cli.file-trouble"
 
 
-class NotOurService(Unavailable):
-    """Something else than the service answers at its address."""
+class Interrupted(Unavailable):
+    """Ctrl-C ended the command."""
 
-    code = "cli.not-our-service"
+    code = "cli.interrupted"
+
+
+class InputEnded(Unavailable):
+    """The input ended (Ctrl-D, or no terminal) where an answer was asked for."""
+
+    code = "cli.input-ended"
 
 
 class BadText(InvalidInput):
@@ -76,24 +83,57 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         ended = app(args=line, prog_name="escrow", standalone_mode=False)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
     except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else EXIT_COULD_NOT_TELL
+        # So the parser ends a command whose reader went away, before it was done.
+        gone = isinstance(exit_.__context__, BrokenPipeError)
+        return exit_.code if isinstance(exit_.code, int) and not gone else EXIT_COULD_NOT_TELL
     except Exception as error:
         # The outermost edge of a process: whatever it is, a person gets a sentence.
         return _end_with(error)
+    if ended == EXIT_INTERRUPTED:
+        report_error(
+            Interrupted(
+                "Stopped by Ctrl-C before it was done.",
+                "What the service has acknowledged stays; 'escrow status' shows it.",
+            )
+        )
     return ended if isinstance(ended, int) else EXIT_HOLDS
 
 
-def let_go_of_output() -> None:
-    """Write what is left; a reader who went away (``| head``) is no error."""
+def open_what_is_closed() -> None:
+    """Give a process that was started without output or errors (``>&-``) somewhere to write."""
+    # Else the next file that is opened gets that number, and what is printed goes into it.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for good
+            setattr(sys, name, nowhere)
+
+
+def let_go_of_output(code: int) -> int:
+    """Write what is left and return the exit code; one that tells nothing if it was not written.
+
+    A reader who went away (``| head``) is no error; a disk that is full is one.
+    """
+    if sys.__stdout__ is None:
+        return code
     try:
-        if sys.__stdout__ is not None:
-            sys.__stdout__.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        sys.__stdout__.flush()
+    except OSError as error:
+        # What is left must not be tried again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+        if isinstance(error, BrokenPipeError):
+            return code
+        return report_unwritten(error)
+    return code
+
+
+def report_unwritten(error: OSError) -> int:
+    """Say that the result could not be printed, and return the exit code."""
+    trouble = FileTrouble(
+        f"The result could not be written to the output: {error.strerror}.",
+        "Check that the disk has room where the output goes; then run the command again.",
+    )
+    return report_error(trouble)
 
 
 def described(error: Exception) -> EscrowError:
@@ -105,10 +145,9 @@ def described(error: Exception) -> EscrowError:
     if hasattr(error, "reason") and hasattr(error, "remedy") and hasattr(error, "code"):
         return _of_package(error)
     if isinstance(error, json.JSONDecodeError):
-        return NotOurService(
-            "The answer cannot be read: it is no JSON.",
-            "Look whether ESCROW_URL is the service's address, and not another program's.",
-        )
+        from escrow.operations.cli.remote import NotOurService
+
+        return NotOurService("its answer is no JSON")
     if isinstance(error, UnicodeError):
         return BadText("What was given is no UTF-8 text.", "Give the text file that is meant.")
     if isinstance(error, OSError):
@@ -117,8 +156,14 @@ def described(error: Exception) -> EscrowError:
 
 
 def _end_with(error: Exception) -> int:
-    if isinstance(error, BrokenPipeError):
-        return EXIT_HOLDS
+    if type(error).__name__ == "Abort":
+        return report_error(
+            InputEnded(
+                "The input ended where an answer was asked for.",
+                "Run it on a terminal, or put the passphrase into a file and its path into "
+                "ESCROW_PASSPHRASE_FILE.",
+            )
+        )
     asked_for_help = type(error).__name__ == "NoArgsIsHelpError"
     if asked_for_help and not wants_json():
         sys.stderr.write(f"{error}\n")
@@ -130,7 +175,9 @@ def _bad_command(error: Exception) -> BadCommand:
     """Return what the parser of the line said; its classes are not the same in all versions."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "escrow"
-    reason = str(error.format_message())  # type: ignore[attr-defined]
+    reason = " ".join(str(error.format_message()).split())  # type: ignore[attr-defined]
+    # Some end as a sentence does, some do not.
+    reason = reason if reason.endswith((".", "?")) else f"{reason}."
     if type(error).__name__ == "NoArgsIsHelpError":
         reason = f"'{path}' needs a command."
     return BadCommand(reason, f"'{path} --help' shows how it is used, with an example.")

@@ -40,6 +40,12 @@ class NoSuchKeys(InvalidInput):
     code = "cli.no-such-keys"
 
 
+class BadKeyName(InvalidInput):
+    """What the key files are to be called is no name of a file."""
+
+    code = "cli.bad-key-name"
+
+
 @app.command("new")
 def new(
     name: Annotated[str, typer.Argument(help="What the files are called.")],
@@ -55,6 +61,10 @@ def new(
     from escrow.ground.signatures import SigningKey
     from escrow.vault import age
 
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise BadKeyName(
+            f"{name!r} is no name for key files.", "Give a plain name; --in says which folder."
+        )
     paths = [folder / f"{name}{ending}" for ending in (".pem", ".age", ".public.json")]
     if existing := [path for path in paths if path.exists()]:
         raise KeysExist(

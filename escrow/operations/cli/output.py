@@ -5,21 +5,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 
-from escrow.ground.errors import EscrowError, Unavailable
+from escrow.ground.errors import (
+    EscrowError,
+    NotAuthenticated,
+    NotFound,
+    Tampered,
+    Unavailable,
+)
 
 # What a shell script reads: it holds, it does not, it could not be told.
 EXIT_HOLDS = 0
 EXIT_DOES_NOT = 1
 EXIT_COULD_NOT_TELL = 2
 
+# Complaints on what was never asked, because the line, a file, a setting or a key was not what it
+# takes: beginnings of their codes. They say nothing about the thing that was asked about.
+_NEVER_ASKED = ("cli.", "key.", "settings.", "vault.bad-identity", "vault.wrong-passphrase")
+
 JSON_FLAG = "--json"
-_JSON = "ESCROW_OUTPUT_JSON"
+
+# Not in the environment: a process that a command starts would print a document of its own.
+_json_wanted: ContextVar[bool] = ContextVar("json_wanted", default=False)
 
 # Between two columns of a table.
 _GAP = "  "
@@ -27,15 +40,17 @@ _GAP = "  "
 
 def take_json_flag(arguments: Sequence[str]) -> list[str]:
     """Return the arguments without ``--json``, remembering that it was there."""
-    kept = [argument for argument in arguments if argument != JSON_FLAG]
-    if len(kept) != len(arguments):
-        os.environ[_JSON] = "1"
+    # What follows "--" is a name, even when it looks like an option.
+    names = list(arguments).index("--") if "--" in arguments else len(arguments)
+    kept = [argument for argument in arguments[:names] if argument != JSON_FLAG]
+    kept += arguments[names:]
+    _json_wanted.set(len(kept) != len(arguments))
     return kept
 
 
 def wants_json() -> bool:
     """Tell whether the caller asked for JSON."""
-    return os.environ.get(_JSON) == "1"
+    return _json_wanted.get()
 
 
 def say(sentence: str) -> None:
@@ -46,7 +61,9 @@ def say(sentence: str) -> None:
 
 def complain(sentence: str) -> None:
     """Print a sentence on what goes wrong or on, beside the result."""
-    sys.stderr.write(f"{_harmless(sentence)}\n")
+    # Nobody reads it any more: what the command does is no less done for that.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{_harmless(sentence)}\n")
 
 
 def give(document: Mapping[str, object] | Sequence[object], sentence: str | None = None) -> None:
@@ -114,8 +131,16 @@ def give_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], not
 
 
 def report_error(error: EscrowError) -> int:
-    """Print an error with its remedy and return the exit code."""
+    """Print an error with its remedy and return the exit code.
+
+    With ``--json`` the problem object is the document; whoever reads the terminal or a log of the
+    errors meets the sentence all the same.
+    """
     places = _places_of(error)
+    complain(f"escrow: {error.reason}")
+    for place in places:
+        complain(f"  {place_text(place)}")
+    complain(f"  {error.remedy} [{error.code}]")
     if wants_json():
         document: dict[str, object] = {
             "code": error.code,
@@ -124,13 +149,23 @@ def report_error(error: EscrowError) -> int:
         }
         if places:
             document["detail"] = places
-        sys.stdout.write(json.dumps({"error": document}, indent=2) + "\n")
-    else:
-        complain(f"escrow: {error.reason}")
-        for place in places:
-            complain(f"  {place_text(place)}")
-        complain(f"  {error.remedy} [{error.code}]")
-    return EXIT_COULD_NOT_TELL if isinstance(error, Unavailable) else EXIT_DOES_NOT
+        # It may be the output itself that is wrong; then the sentence was all that could be said.
+        with contextlib.suppress(OSError):
+            sys.stdout.write(json.dumps({"error": document}, indent=2) + "\n")
+    return exit_code_of(error)
+
+
+def exit_code_of(error: EscrowError) -> int:
+    """Return what a script is told of an error.
+
+    1 is a statement on the thing that was asked about, or a refusal; a question that nobody could
+    ask or answer, because the token, a file, the thing or the service is not there, is 2: a gate
+    that reads 1 as "it does not hold" must not be told so by a mistyped path.
+    """
+    if isinstance(error, (Unavailable, NotAuthenticated, NotFound)):
+        return EXIT_COULD_NOT_TELL
+    never_asked = error.code.startswith(_NEVER_ASKED) and not isinstance(error, Tampered)
+    return EXIT_COULD_NOT_TELL if never_asked else EXIT_DOES_NOT
 
 
 def place_text(place: Mapping[str, object]) -> str:
@@ -145,8 +180,9 @@ def place_text(place: Mapping[str, object]) -> str:
 def _places_of(error: EscrowError) -> list[dict[str, object]]:
     """Return the places that an error names: the service's answer has them, or it was ours."""
     sent = getattr(error, "detail", None)
-    if sent:
-        return [dict(one) for one in sent]
+    if isinstance(sent, list):
+        # Another program's answer may have anything there.
+        return [dict(one) for one in sent if isinstance(one, dict)]
     return [dataclasses.asdict(one) for one in getattr(error, "problems", None) or ()]
 
 

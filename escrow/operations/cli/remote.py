@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from escrow import VERSION_HEADER
 from escrow.ground.errors import (
     EscrowError,
     InvalidInput,
@@ -32,6 +33,9 @@ TOKEN_FILE_VARIABLE = "ESCROW_TOKEN_FILE"  # noqa: S105 - likewise
 # Sealing the last part of a large deposit waits for the disk; everything else answers at once.
 CALL_TIMEOUT_SECONDS = 600.0
 
+# A machine that is there accepts a connection in milliseconds, over a bad line in seconds.
+CONNECT_TIMEOUT_SECONDS = 10.0
+
 _FAMILY_OF_STATUS: Mapping[int, type[EscrowError]] = {
     401: NotAuthenticated,
     403: NotPermitted,
@@ -40,6 +44,9 @@ _FAMILY_OF_STATUS: Mapping[int, type[EscrowError]] = {
     422: InvalidInput,
     500: Tampered,
 }
+
+# What TCP can name (RFC 9293, section 3.1: sixteen bits).
+_PORTS = range(1, 2**16)
 
 # Between what a status means and the least that is known of one that is not in the table.
 _FIRST_OF_THEIRS, _FIRST_OF_OURS = 400, 500
@@ -61,6 +68,18 @@ class BadAddress(InvalidInput):
     """What was typed is no address of the thing that is meant."""
 
     code = "cli.bad-address"
+
+
+class NotOurService(Unavailable):
+    """Something else than the service answers at its address."""
+
+    code = "cli.not-our-service"
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(
+            f"What answers at {service_url()} is not this service: {answer}.",
+            f"Set {URL_VARIABLE} to the service's own address, e.g. {DEFAULT_URL}.",
+        )
 
 
 class ServiceOut(Unavailable):
@@ -91,7 +110,7 @@ def token(*, required: bool = True) -> str | None:
     if text and not (text.isascii() and text.isprintable()):
         raise BadTokenFile(
             "The token holds characters that no token has.",
-            "Give it exactly as it was printed: esc_…",
+            "Give the whole of what was printed, which begins with esc_, and nothing else.",
         )
     return text or None
 
@@ -141,23 +160,40 @@ def connection(*, authenticated: bool = True) -> Iterator[httpx.Client]:
         headers["Authorization"] = f"Bearer {token()}"
     try:
         with httpx.Client(
-            base_url=f"{service_url()}/api/v1",
+            base_url=f"{_checked_url()}/api/v1",
             headers=headers,
-            timeout=CALL_TIMEOUT_SECONDS,
+            timeout=httpx.Timeout(CALL_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
             # The service's own address is asked directly, whatever proxy the shell is set to.
             trust_env=False,
         ) as client:
             yield client
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as problem:
-        raise BadAddress(
-            f"{service_url()!r} is no address of a service.",
-            f"Set {URL_VARIABLE} to one, e.g. {DEFAULT_URL}.",
-        ) from problem
     except (httpx.TransportError, httpx.StreamError) as problem:
         raise ServiceOut(
             f"The service at {service_url()} does not answer.",
             f"Start it with 'escrow serve', or set {URL_VARIABLE} to where it runs.",
         ) from problem
+
+
+def _checked_url() -> str:
+    """Return the service's address, which has the form of one.
+
+    Raises:
+        BadAddress: ``ESCROW_URL`` is no address.
+    """
+    import httpx
+
+    try:
+        url = httpx.URL(service_url())
+        is_one = url.scheme in ("http", "https") and url.host and (url.port or 1) in _PORTS
+        is_one = is_one and not any(map(str.isspace, service_url()))
+    except (httpx.InvalidURL, UnicodeError):
+        is_one = False
+    if not is_one:
+        raise BadAddress(
+            f"{service_url()!r} is no address of a service.",
+            f"Set {URL_VARIABLE} to one, e.g. {DEFAULT_URL}.",
+        )
+    return service_url()
 
 
 def call(
@@ -189,26 +225,37 @@ def call(
 
 
 def check_answer(answer: httpx.Response) -> None:
-    """Return when the answer is a success.
+    """Return when the answer is a success, and the service's.
 
     Raises:
         EscrowError: the problem document, rebuilt.
+        NotOurService, ServiceOut: the answer is not the service's.
     """
+    status = answer.status_code
+    if VERSION_HEADER not in answer.headers:
+        raise _stranger(answer)
     if answer.is_success:
         return
-    try:
-        document = answer.json()
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        document = {}
-    family = _FAMILY_OF_STATUS.get(answer.status_code) or (
-        InvalidInput if _FIRST_OF_THEIRS <= answer.status_code < _FIRST_OF_OURS else Unavailable
+    document = answer.json()
+    family = _FAMILY_OF_STATUS.get(status) or (
+        InvalidInput if _FIRST_OF_THEIRS <= status < _FIRST_OF_OURS else Unavailable
     )
-    error = family(
-        document.get("title", f"The service answered {answer.status_code}."),
-        document.get("remedy", "Try again later; tell the operator if it stays."),
-    )
-    error.__dict__["code"] = document.get("code", f"http.{answer.status_code}")
+    error = family(document["title"], document["remedy"])
+    error.__dict__["code"] = document["code"]
     error.__dict__["detail"] = document.get("detail")
     raise error
+
+
+def _stranger(answer: httpx.Response) -> EscrowError:
+    """Return what to make of an answer that the service did not write."""
+    status = answer.status_code
+    if status >= _FIRST_OF_OURS:
+        # A proxy in front of a service that is down: the address is right, it has to be waited.
+        return ServiceOut(
+            f"Something before the service at {service_url()} answers {status} for it.",
+            "Try again later; tell the operator if it stays.",
+        )
+    if answer.is_redirect:
+        where = answer.headers.get("Location", "elsewhere")[:200]
+        return NotOurService(f"it sends on to {where}")
+    return NotOurService(f"its answer ({status}) has another form")

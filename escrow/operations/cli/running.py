@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import typer
 
-from escrow.operations.cli.output import say
+from escrow.operations.cli.output import complain, give, say, wants_json
+
+
+@contextlib.contextmanager
+def _until_stopped() -> Iterator[Callable[[str], None]]:
+    """Give what a process tells with; it ends well however it was told to stop."""
+    from escrow.operations.running import faults_logged
+
+    # Ctrl-C is the usual way to stop it by hand; everything was put away before it gets here.
+    with contextlib.suppress(KeyboardInterrupt), faults_logged():
+        # The one document comes at the end; what is told meanwhile is for whoever watches.
+        yield complain if wants_json() else say
+    if wants_json():
+        give({"stopped": True})
 
 
 def serve() -> None:
@@ -17,12 +32,11 @@ def serve() -> None:
 
     Example: ESCROW_KEY_MANAGER=file escrow serve
     """
-    from escrow.operations.running import faults_logged
     from escrow.operations.serve import run_service
     from escrow.operations.settings_source import settings
 
-    with faults_logged():
-        run_service(settings(), say)
+    with _until_stopped() as tell:
+        run_service(settings(), tell)
 
 
 def portal() -> None:
@@ -31,11 +45,10 @@ def portal() -> None:
     Example: ESCROW_KEYHOLDER_ADDRESS=keyholder:8421 ESCROW_EXCHANGE=/exchange escrow portal
     """
     from escrow.operations.apart import run_portal
-    from escrow.operations.running import faults_logged
     from escrow.operations.settings_source import settings
 
-    with faults_logged():
-        run_portal(settings(), say)
+    with _until_stopped() as tell:
+        run_portal(settings(), tell)
 
 
 def worker() -> None:
@@ -44,11 +57,10 @@ def worker() -> None:
     Example: ESCROW_KEYHOLDER_ADDRESS=keyholder:8421 ESCROW_EXCHANGE=/exchange escrow worker
     """
     from escrow.operations.apart import run_worker
-    from escrow.operations.running import faults_logged
     from escrow.operations.settings_source import settings
 
-    with faults_logged():
-        run_worker(settings(), say)
+    with _until_stopped() as tell:
+        run_worker(settings(), tell)
 
 
 def keyholder() -> None:
@@ -57,10 +69,9 @@ def keyholder() -> None:
     Example: ESCROW_KEYHOLDER_LISTEN=0.0.0.0:8421 ESCROW_EXCHANGE=/exchange escrow keyholder
     """
     from escrow.operations.keyholder.process import run_keyholder
-    from escrow.operations.running import faults_logged
     from escrow.operations.settings_source import settings
 
-    with faults_logged():
+    with _until_stopped():
         run_keyholder(settings())
 
 
@@ -73,11 +84,14 @@ def alive(process: Annotated[str, typer.Argument(help="portal, worker or keyhold
     from escrow.operations.settings_source import settings
 
     check_alive(settings(), process)
+    give({"process": process, "alive": True}, f"The {process} does its part.")
 
 
 def docs() -> None:
-    """Write the generated pages of docs/ again."""
+    """Write the generated pages of docs/ again.
+
+    Example: escrow docs
+    """
     from escrow.operations.pages import write_pages
 
-    for path in write_pages():
-        typer.echo(path)
+    give([str(path) for path in write_pages()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -148,47 +149,75 @@ def logs(
 
     Example: escrow logs -f acme/ledger
     """
-    path = f"/deposits/{deposit_of(deposit)}/log"
-    offset = ""
-    while True:
-        finished, offset = _stream(path, offset, follow=follow)
-        if finished or not follow:
-            return
+    asked = deposit_of(deposit)
+    lines: list[str] = []
+    log = _Log(f"/deposits/{asked}/log", lines.append if wants_json() else _show_line)
+    while not log.read_on(follow=follow) and follow:
+        pass
+    if wants_json():
+        give({"deposit": asked, "finished": log.is_finished, "lines": lines})
 
 
-def _stream(path: str, offset: str, *, follow: bool) -> tuple[bool, str]:
-    """Print events from an offset on; return whether the log ended, and the next offset."""
-    import httpx
+class _Log:
+    """A log as far as it was read.
 
-    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": offset} if offset else {})
-    event = ""
-    try:
-        with (
-            remote.connection() as client,
-            client.stream(
-                "GET", path, headers=headers, params={"follow": str(follow).lower()}
-            ) as answer,
-        ):
-            if not answer.is_success:
-                answer.read()
-                remote.check_answer(answer)
-            for line in answer.iter_lines():
-                name, _, value = line.partition(":")
-                value = value.removeprefix(" ")
-                if name == "event":
-                    event = value
-                elif name == "id":
-                    offset = value
-                elif name == "data" and event == "end":
-                    return True, offset
-                elif name == "data":
-                    sys.stdout.write(value + "\n")
-                    sys.stdout.flush()
-                elif not line:
-                    event = ""
-    except httpx.ReadTimeout:
-        return False, offset
-    return not follow, offset
+    Args:
+        path: of the log.
+        show: gets each line, once.
+    """
+
+    def __init__(self, path: str, show: Callable[[str], object]) -> None:
+        self.is_finished = False
+        self._path = path
+        self._show = show
+        self._offset = ""
+
+    def read_on(self, *, follow: bool) -> bool:
+        """Read on from where it was left and return whether the log is at its end."""
+        import httpx
+
+        headers = {"Accept": "text/event-stream"}
+        if self._offset:
+            headers["Last-Event-ID"] = self._offset
+        parameters = {"follow": str(follow).lower()}
+        try:
+            with (
+                remote.connection() as client,
+                client.stream("GET", self._path, headers=headers, params=parameters) as answer,
+            ):
+                if not answer.is_success:
+                    answer.read()
+                    remote.check_answer(answer)
+                self._take(answer.iter_lines())
+        except remote.ServiceOut as out:
+            # A build that is silent for long is no error: it is asked again from the same place.
+            if not isinstance(out.__cause__, httpx.ReadTimeout):
+                raise
+        return self.is_finished
+
+    def _take(self, lines: Iterator[str]) -> None:
+        """Take server-sent events (WHATWG HTML, section 9.2.6)."""
+        event = ""
+        for line in lines:
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if name == "event":
+                event = value
+            elif name == "id":
+                self._offset = value
+            elif name == "data" and event == "end":
+                self.is_finished = True
+                return
+            elif name == "data":
+                self._show(value)
+            elif not line:
+                event = ""
+
+
+def _show_line(line: str) -> None:
+    say(line)
+    # Whoever follows sees each line as it comes.
+    sys.stdout.flush()
 
 
 def _text(document: object) -> str:

@@ -60,7 +60,7 @@ def _create(deposit: str, material: Material, length: int) -> str:
     )
     headers = {**_TUS, "Upload-Length": str(length), "Upload-Metadata": metadata}
     with remote.connection() as client:
-        answer = client.post(f"/deposits/{deposit}/uploads", headers=headers)
+        answer = client.post(f"/deposits/{remote.id_path(deposit)}/uploads", headers=headers)
     remote.check_answer(answer)
     # Absolute or not (RFC 9110, section 10.2.2): it is taken relative to where it was asked.
     return urljoin(str(answer.request.url), answer.headers["Location"])
