@@ -218,6 +218,12 @@ class LaneMissing(NotFound):
     code = "vault.lane-missing"
 
 
+class LaneNeeded(Refused):
+    """A lane is to be destroyed that is still the only way to a sealed deposit's parts."""
+
+    code = "vault.lane-needed"
+
+
 class LaneClosed(Refused):
     """The lane of this deposit is closed; nobody opens it any more without the agents."""
 

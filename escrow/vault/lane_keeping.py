@@ -78,6 +78,25 @@ def lane_identity(
         LaneMissing, LaneClosed: there is none any more.
         UnwrapFailed: the row was changed.
     """
+    return _identity(session, keys, deposit_id, now)
+
+
+def kept_lane_identity(session: Session, keys: KeyManager, deposit_id: DepositId) -> X25519Identity:
+    """Return the secret half of a lane that was not destroyed, however old it is.
+
+    For the lasting headers alone: a sealed deposit whose lane were called closed before they are
+    written would be lost to everybody, so its time does not count here.
+
+    Raises:
+        LaneMissing, LaneClosed: there is none any more.
+        UnwrapFailed: the row was changed.
+    """
+    return _identity(session, keys, deposit_id, None)
+
+
+def _identity(
+    session: Session, keys: KeyManager, deposit_id: DepositId, now: datetime | None
+) -> X25519Identity:
     row = records.lane_of(session, deposit_id)
     if row is None:
         raise LaneMissing(f"No lane was opened for {deposit_id}.", "Open the deposit first.")
@@ -102,8 +121,9 @@ def close_lane(session: Session, keys: KeyManager, deposit_id: DepositId, now: d
     return True
 
 
-def _check_open(row: records.LaneRow, now: datetime) -> bytes:
-    if row.sealed_identity is None or row.closed_at is not None or now >= row.closes_at:
+def _check_open(row: records.LaneRow, now: datetime | None) -> bytes:
+    is_over = now is not None and now >= row.closes_at
+    if row.sealed_identity is None or row.closed_at is not None or is_over:
         raise LaneClosed(
             f"The lane of {row.deposit_id} is closed.",
             "Only the agents can open this deposit now; for a new examination deposit anew.",

@@ -35,7 +35,7 @@ from escrow.vault.headers import (
     seal_header_record,
 )
 from escrow.vault.keys import KeyManager
-from escrow.vault.lane_keeping import lane_identity
+from escrow.vault.lane_keeping import kept_lane_identity, lane_identity
 from escrow.vault.permits import Permit, Purpose
 
 
@@ -101,7 +101,7 @@ def write_lasting_headers(
         (row.agreement_id, row.part_id, row.lock)
         for row in records.header_records_of(session, deposit_id)
     }
-    lane = lane_identity(session, keys, deposit_id, now)
+    lane = kept_lane_identity(session, keys, deposit_id)
     file_keys = {part.part_id: open_header(part.lane_header, [lane]) for part in parts}
     for lock in locks:
         if not keys.has_key(lock.key_id):

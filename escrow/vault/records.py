@@ -227,9 +227,11 @@ def lanes_overdue(session: Session, now: datetime) -> Sequence[LaneRow]:
     return session.exec(query).all()
 
 
-def note_headers_entry(session: Session, lane: LaneRow, entry_sha256: str) -> None:
-    """Note under which entry the lane's file keys were committed to."""
-    lane.headers_entry_sha256 = entry_sha256
+def note_headers_entry(
+    session: Session, lane: LaneRow, entry_sha256: str, closes_at: datetime
+) -> None:
+    """Note under which entry the lane's file keys were committed to, and how long it now lives."""
+    lane.headers_entry_sha256, lane.closes_at = entry_sha256, closes_at
     session.add(lane)
     session.flush()
 

@@ -77,9 +77,9 @@ class KeyholderWorld:
             self.register.open_canary(agreement_id, "agent_1", "agent_2")
         return agreement_id
 
-    def deposit(self, agreement_id: AgreementId) -> None:
+    def deposit(self, agreement_id: AgreementId, lane: str | None = None) -> None:
         """Seal a deposit of one part as the portal does."""
-        lane = self.lanes.open_lane(PRODUCT, DEPOSIT)["recipient"]
+        lane = lane or self.lanes.open_lane(PRODUCT, DEPOSIT)["recipient"]
         header = age.wrap_file_key(self.file_key, [age.parse_recipient(lane)])
         data = {
             "deposit_id": DEPOSIT,
@@ -206,7 +206,7 @@ def test_claimed_but_unwritten_headers_are_missed(world: KeyholderWorld) -> None
     with world.acting() as session:
         lane = records.lane_of(session, DEPOSIT)
         assert lane is not None
-        records.note_headers_entry(session, lane, "f" * 64)
+        records.note_headers_entry(session, lane, "f" * 64, lane.closes_at)
     with pytest.raises(NotInLedger):
         world.lanes.seal_lasting_headers(DEPOSIT)
 

@@ -22,7 +22,7 @@ from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
 from escrow.register.inforce import AgreementInForce, agreements_in_force
 from escrow.vault import lane_keeping, records
-from escrow.vault.errors import LaneMissing
+from escrow.vault.errors import LaneMissing, LaneNeeded
 from escrow.vault.lasting_headers import (
     AgreementLocks,
     StoredPart,
@@ -40,6 +40,14 @@ LANE_CLOSED = "vault:lane:closed"
 
 # A deposit not verified by then is opened by nobody but its agents.
 LANE_LIFETIME = timedelta(hours=72)
+
+# Headers that were written late leave the verification, which waited for them, at least a day: as
+# long as the longest that a deposit waits its turn.
+LATE_LIFETIME = timedelta(hours=24)
+
+# The portal looks at the lane, then seals the deposit: a transaction, with a wait for the
+# database's one writer before it. A lane whose time ends in between is not destroyed under it.
+SEALING_MARGIN = timedelta(minutes=10)
 
 # Between the log entry and the sealing of the keys lie milliseconds.
 PERMIT_LIFETIME = timedelta(minutes=5)
@@ -91,7 +99,8 @@ class Lanes:
                 "headers": [described(one) for one in written],
             }
             entry = self._write(session, product_id, HEADERS_WRITTEN, data)
-            records.note_headers_entry(session, lane, entry.entry_sha256)
+            closes_at = max(lane.closes_at, on.clock.now() + LATE_LIFETIME)
+            records.note_headers_entry(session, lane, entry.entry_sha256, closes_at)
 
     def open_for_verification(self, deposit_id: str) -> dict[str, str]:
         """Return the file keys sealed to the pinned worker, once the opening is logged."""
@@ -118,15 +127,30 @@ class Lanes:
         return {"sealed": base64.b64encode(sealed).decode()}
 
     def close_lane(self, deposit_id: str) -> None:
-        """Destroy a lane for ever; a second time changes nothing."""
+        """Destroy a lane for ever; a second time changes nothing.
+
+        Raises:
+            LaneNeeded: the deposit is sealed, and its lasting headers are not written.
+        """
+        identifier = DepositId(deposit_id)
         with self._on.database.writing() as session:
-            self._close(session, DepositId(deposit_id))
+            lane = records.lane_of(session, identifier)
+            if lane is not None and _is_needed(session, lane):
+                raise LaneNeeded(
+                    f"The lane of {deposit_id} is the only way to its parts.",
+                    "Have its lasting headers written first; nothing was closed.",
+                )
+            self._close(session, identifier)
 
     def close_overdue(self) -> None:
-        """Destroy the lanes that no verdict closed in time."""
+        """Destroy the lanes that no verdict closed in time, but none that is still needed."""
+        now = self._on.clock.now()
         with self._on.database.writing() as session:
-            for row in records.lanes_overdue(session, self._on.clock.now()):
-                self._close(session, DepositId(row.deposit_id))
+            for row in records.lanes_overdue(session, now):
+                is_written = row.headers_entry_sha256 is not None
+                may_be_sealing = not is_written and now < row.closes_at + SEALING_MARGIN
+                if not may_be_sealing and not _is_needed(session, row):
+                    self._close(session, DepositId(row.deposit_id))
 
     def _proven_deposit(
         self, session: Session, deposit_id: DepositId
@@ -238,6 +262,19 @@ class Lanes:
     ) -> Entry:
         event = NewEvent(Stream("product", product_id), kind, KEYHOLDER, data)
         return self._on.scribe.append(session, event)
+
+
+def _is_needed(session: Session, lane: records.LaneRow) -> bool:
+    """Return whether the lane is the only way to the parts of a deposit that counts.
+
+    Decided by the deposit's row, without the ledger's proof: a lane that is kept too long opens
+    nothing by itself, since headers and openings are proven each time; one that is destroyed too
+    early takes an acknowledged or promised deposit with it.
+    """
+    if lane.headers_entry_sha256 is not None:
+        return False
+    deposit = deposits.deposit_by_id(session, DepositId(lane.deposit_id))
+    return deposit is not None and deposit.number is not None
 
 
 def _sealed(data: Mapping[str, object], deposit_id: DepositId) -> set[tuple[str, str]]:
