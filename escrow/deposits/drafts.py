@@ -47,11 +47,17 @@ class OpenDeposit:
 
 
 @dataclass(frozen=True)
-class SealedDeposit:
-    """A deposit that is sealed, stored, logged and receipted."""
+class StoredDeposit:
+    """A deposit that is sealed, stored and logged: it has its number and is there for good."""
 
     id: DepositId
     product_id: ProductId
     number: int
     sealed_at: datetime
+
+
+@dataclass(frozen=True)
+class SealedDeposit(StoredDeposit):
+    """A deposit that has its lasting headers and its receipt too, so that it is complete."""
+
     receipt_json: str

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from escrow.deposits.drafts import StoredDeposit
 from escrow.ground.errors import InvalidInput, NotFound, Refused, Unavailable
 
 
@@ -104,9 +105,23 @@ class PartInvalid(InvalidInput):
 
 
 class DepositUnfinished(Unavailable):
-    """The deposit is sealed and logged; its headers or its receipt wait for the keyholder."""
+    """The deposit is stored and logged; its headers or its receipt wait for the keyholder.
+
+    Args:
+        stored: the deposit that is there.
+    """
 
     code = "deposits.deposit-unfinished"
+
+    def __init__(self, reason: str, remedy: str, stored: StoredDeposit) -> None:
+        super().__init__(reason, remedy)
+        self.stored = stored
+
+
+class PushUnsure(Unavailable):
+    """Whether the deposit of a push was made could not be found out."""
+
+    code = "deposits.push-unsure"
 
 
 class PushMalformed(InvalidInput):

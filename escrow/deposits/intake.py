@@ -21,7 +21,13 @@ from typing import Any
 
 from escrow.deposits import records
 from escrow.deposits.carrying import carried_forward
-from escrow.deposits.drafts import JobQueue, OpenDeposit, PartDescription, SealedDeposit
+from escrow.deposits.drafts import (
+    JobQueue,
+    OpenDeposit,
+    PartDescription,
+    SealedDeposit,
+    StoredDeposit,
+)
 from escrow.deposits.errors import (
     DepositBusy,
     DepositEmpty,
@@ -61,7 +67,14 @@ from escrow.vault.keyholder import Keyholder
 from escrow.vault.lanes import lane_statement
 from escrow.vault.sealing import SealedPayload
 
-__all__ = ["Intake", "JobQueue", "OpenDeposit", "PartDescription", "SealedDeposit"]
+__all__ = [
+    "Intake",
+    "JobQueue",
+    "OpenDeposit",
+    "PartDescription",
+    "SealedDeposit",
+    "StoredDeposit",
+]
 
 # The event in the ledger names every part, and an event has 64 KiB.
 MAX_PARTS = 100
@@ -229,7 +242,7 @@ class Intake:
         self.seal(deposit_id, actor)
         return self.complete(deposit_id)
 
-    def seal(self, deposit_id: DepositId, actor: str) -> None:
+    def seal(self, deposit_id: DepositId, actor: str) -> StoredDeposit:
         """Make an open deposit one that counts; from here on it can only be completed.
 
         Raises:
@@ -248,6 +261,19 @@ class Intake:
                 self._seal(session, row, actor)
             elif row.state != "sealed":
                 raise DepositNotOpen(f"The deposit is {row.state}.", "Open a new deposit.")
+            return _stored(row)
+
+    def stored(self, deposit_id: DepositId) -> StoredDeposit:
+        """Return a deposit that was sealed, complete or not.
+
+        Raises:
+            DepositUnknown: none was.
+        """
+        with self.database.reading() as session:
+            row = records.deposit_by_id(session, deposit_id)
+        if row is None:
+            raise DepositUnknown
+        return _stored(row)
 
     def complete(self, deposit_id: DepositId) -> SealedDeposit:
         """Have the lasting headers written and the receipt made; repeatable.
@@ -257,12 +283,11 @@ class Intake:
         """
         with self.database.reading() as session:
             row = records.deposit_by_id(session, deposit_id)
-        if row is None or row.state != "sealed" or row.number is None or row.sealed_at is None:
+        if row is None:
             raise DepositUnknown
+        there = _stored(row)
         receipt = row.receipt_json or self._receipt(row)
-        return SealedDeposit(
-            deposit_id, ProductId(row.product_id), row.number, row.sealed_at, receipt
-        )
+        return SealedDeposit(there.id, there.product_id, there.number, there.sealed_at, receipt)
 
     def complete_unfinished(self) -> int:
         """Complete every sealed deposit without a receipt; return how many still lack one."""
@@ -405,8 +430,15 @@ class Intake:
         )
 
 
+def _stored(row: records.Deposit) -> StoredDeposit:
+    if row.state != "sealed" or row.number is None or row.sealed_at is None:
+        raise DepositUnknown
+    return StoredDeposit(DepositId(row.id), ProductId(row.product_id), row.number, row.sealed_at)
+
+
 def _unfinished(row: records.Deposit) -> DepositUnfinished:
     return DepositUnfinished(
         f"Deposit {row.number} is stored and logged; its receipt waits for the keyholder.",
-        "It is completed without you, so do not send it again; 'escrow status' shows it.",
+        "Nothing is lost and there is no need to send it again: the receipt follows by itself.",
+        _stored(row),
     )

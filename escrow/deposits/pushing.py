@@ -3,8 +3,8 @@
 The plan, in this order: (1) read the commands and judge them by the product's terms; (2) let git
 receive into a fresh repository, passing its progress on and keeping its report; (3) judge the
 trees; (4) let the intake seal, store, log and acknowledge; (5) only then say which refs were
-taken. When (4) fails the report is rewritten, so the client shows a rejection and nobody believes
-in a deposit that is not there. All refs are taken or none.
+taken. When (4) fails the report is rewritten, so that nobody believes in a deposit that is not
+there, nor misses one that is (:mod:`push_answers`). All refs are taken or none.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
+from escrow.deposits import push_answers
 from escrow.deposits.errors import (
     DepositUnfinished,
     PushBroken,
     PushMalformed,
     PushRefused,
+    PushUnsure,
     TreeForbidden,
 )
 from escrow.deposits.git import BundleStream, ReceiveRepository
@@ -35,11 +37,11 @@ from escrow.deposits.git_wire import (
     PushReport,
     remote_lines,
 )
-from escrow.deposits.refs import ALL_OR_NONE, check_push
+from escrow.deposits.push_answers import Place, TakenPush, size_text
+from escrow.deposits.refs import check_push
 from escrow.deposits.registration import RegisteredRepository
-from escrow.ground.digests import Sha256Hex
 from escrow.ground.errors import EscrowError, InvalidInput, NotFound, Refused
-from escrow.ground.identifiers import DepositId, TokenId, new_id
+from escrow.ground.identifiers import TokenId, new_id
 
 # Scratch is memory: this many packs may lie in it at once, further pushes wait their turn.
 RECEIVES_AT_ONCE = 4
@@ -77,22 +79,11 @@ class PushTarget:
         return f"{self.vendor}/{self.repository.product.spec.slug}"
 
 
-@dataclass(frozen=True)
-class TakenPush:
-    """A push that is sealed, stored, logged and receipted."""
-
-    deposit_id: DepositId
-    number: int
-    objects: int
-    size_bytes: int
-    pack_sha256: Sha256Hex
-
-
 class PushIntake(Protocol):
     """Whoever makes a deposit of what git accepted; blocking.
 
     Duties: :meth:`take_push` returns only when the deposit is durable, logged and receipted. When
-    it raises, nothing was acknowledged and the deposit is not sealed, or will be completed.
+    it raises, nothing was acknowledged, and the error says what is there: see its Raises.
     """
 
     def check_welcome(self, target: PushTarget) -> None:
@@ -111,7 +102,16 @@ class PushIntake(Protocol):
         Args:
             folder: scratch of this push, for what a sealing must remember.
             tell: says a line to the person who pushes; callable from any thread.
+
+        Raises:
+            DepositUnfinished: stored and logged; it is completed without anybody.
+            PushUnsure: it could not be found out whether it is stored.
+            Anything else: nothing is stored.
         """
+        ...
+
+    def note_acknowledged(self, taken: TakenPush) -> None:
+        """Remember that the sender was told: until then the same push means the same deposit."""
         ...
 
 
@@ -157,7 +157,7 @@ class PushReception:
         except PushRefused as refused:
             async for _ in pack:
                 pass
-            yield _refusal(refused, refused.refs)
+            yield push_answers.refused(refused, refused.refs)
             return
         async with self._places:
             async for piece in self._receive(target, commands, pack):
@@ -180,7 +180,7 @@ class PushReception:
                     async for piece in self._take(target, commands, repository):
                         yield piece
             else:
-                yield _gits_refusal(report, commands)
+                yield push_answers.refused_by_git(report, commands)
         finally:
             # Not awaited: this has to happen also while the task is being cancelled.
             repository.destroy()
@@ -204,9 +204,20 @@ class PushReception:
             async for line in _lines_until(lines, taking):
                 yield remote_lines(line) if line else SIGN_OF_LIFE
             yield self._outcome(target, commands, taking)
+            # Whoever hears us asks for more only once the report is on its way. It is noted before
+            # the answer ends, and git waits for that end: its next push finds the note.
+            if taking.exception() is None:
+                await self._note_acknowledged(taking.result())
         finally:
             # The thread still reads the repository; it is not destroyed under its hands.
             await _settled(taking)
+
+    async def _note_acknowledged(self, taken: TakenPush) -> None:
+        try:
+            await asyncio.to_thread(self.intake.note_acknowledged, taken)
+        except Exception:
+            # The report is out. Without the note, the same push again is this deposit again.
+            _log.exception("it could not be noted that deposit %s was told of", taken.deposit_id)
 
     def _outcome(
         self, target: PushTarget, commands: PushCommands, taking: asyncio.Future[TakenPush]
@@ -214,45 +225,24 @@ class PushReception:
         refs = [update.ref for update in commands.updates]
         problem = taking.exception()
         if problem is None:
-            return (
-                self._acceptance(target, taking.result())
-                + PushReport("ok", dict.fromkeys(refs)).encode()
-            )
+            taken = taking.result()
+            return push_answers.complete(taken, self._place(target, taken.number), refs)
         if isinstance(problem, TreeForbidden):
-            # The first place stands in the reason.
-            lines = [f"Also {sentence}" for sentence in problem.problems[1:]]
-            reasons = dict.fromkeys(refs, "the tree holds what cannot be deposited")
-            return _refusal(problem, reasons, *lines)
+            return push_answers.refused_tree(problem, refs)
         if isinstance(problem, InvalidInput | Refused | NotFound):
-            return _refusal(problem, dict.fromkeys(refs, problem.reason))
+            return push_answers.refused(problem, dict.fromkeys(refs, problem.reason))
+        if isinstance(problem, DepositUnfinished):
+            _log.warning("a push is stored, and not complete", exc_info=problem)
+            place = self._place(target, problem.stored.number)
+            return push_answers.not_complete(problem, place)
         _log.error("a push could not be stored", exc_info=problem)
+        if isinstance(problem, PushUnsure):
+            return push_answers.unsure(problem)
         ours = problem if isinstance(problem, EscrowError) else _unknown_failure()
-        # A deposit that only lacks its receipt is not to be sent again.
-        is_kept = isinstance(problem, DepositUnfinished)
-        reason = ours.reason if is_kept else f"not stored, push again: {ours.reason}"
-        return _refusal(ours, dict.fromkeys(refs, reason))
+        return push_answers.not_stored(ours, refs)
 
-    def _acceptance(self, target: PushTarget, taken: TakenPush) -> bytes:
-        address, number = target.address, taken.number
-        return remote_lines(
-            "",
-            f"Received  {taken.objects:,} objects, {size_text(taken.size_bytes)}",
-            f"SHA-256   {taken.pack_sha256} (the pack)",
-            f"Sealed    and logged as deposit {number} of {address}",
-            f"Follow    {self.deposit_url(address, number)}",
-            f"          escrow logs -f {taken.deposit_id}",
-            "",
-        )
-
-
-def size_text(size_bytes: int) -> str:
-    """Return a size as people read it: ``34.2 MiB``."""
-    size, unit = float(size_bytes), "bytes"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if size < 1024:
-            break
-        size, unit = size / 1024, larger
-    return f"{size:.1f} {unit}" if unit != "bytes" else f"{size_bytes} bytes"
+    def _place(self, target: PushTarget, number: int) -> Place:
+        return Place(target.address, self.deposit_url(target.address, number))
 
 
 async def _read_commands(head: CommandReader, body: AsyncIterator[bytes]) -> PushCommands:
@@ -320,25 +310,6 @@ def _read_report(answer: AnswerReader, repository: ReceiveRepository) -> PushRep
     except PushMalformed:
         _log.error("git left no report: %s %s", answer.fatal, repository.last_words())
         return PushReport("git ended early, push again", {})
-
-
-def _gits_refusal(report: PushReport, commands: PushCommands) -> bytes:
-    """Return git's own refusal, extended to the refs that it would have taken."""
-    refs = {
-        update.ref: report.refs.get(update.ref, "git ended early") or ALL_OR_NONE
-        for update in commands.updates
-    }
-    lines = remote_lines(
-        "",
-        "Git refused the push, so nothing was stored. The lines above say what it found.",
-        "'git fsck --strict' in your clone shows the same.",
-    )
-    return lines + PushReport(report.unpack, refs).encode()
-
-
-def _refusal(error: EscrowError, refs: dict[str, str], *more: str) -> bytes:
-    lines = remote_lines("", error.reason, *more, error.remedy, f"[{error.code}]", "")
-    return lines + PushReport.refusing(refs).encode()
 
 
 def _unknown_failure() -> PushBroken:

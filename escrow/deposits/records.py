@@ -95,6 +95,8 @@ class Deposit(SQLModel, table=True):
     receipt_statement: bytes | None = None
     ledger_entry_sha256: str | None = Field(default=None, max_length=64)
     receipt_json: str | None = Field(default=None, sa_type=sa.Text)
+    # Of a push: when git was told ok. Until then the same push again means this deposit.
+    acknowledged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Part(SQLModel, table=True):
@@ -277,6 +279,14 @@ def note_receipt(session: Session, deposit_id: DepositId, receipt_json: str) -> 
     row = session.get(Deposit, deposit_id)
     if row is not None and row.receipt_json is None:
         row.receipt_json = receipt_json
+        add(session, row)
+
+
+def note_acknowledged(session: Session, deposit_id: DepositId, now: datetime) -> None:
+    """Write down that whoever pushed a deposit was told of it."""
+    row = session.get(Deposit, deposit_id)
+    if row is not None and row.acknowledged_at is None:
+        row.acknowledged_at = now
         add(session, row)
 
 

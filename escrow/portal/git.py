@@ -145,7 +145,8 @@ class GitReceiveApp:
             )
 
     async def _push(self, target: PushTarget, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _body(receive, self.idle_seconds)
+        line = _Line(receive, self.idle_seconds)
+        body = line.body()
         encoding = _header(scope, b"content-encoding")
         if encoding in (b"gzip", b"x-gzip"):
             body = _inflated(body)
@@ -156,8 +157,11 @@ class GitReceiveApp:
             first = await anext(answer, b"")
             await _send_start(send, 200, b"application/x-git-receive-pack-result", _NO_CACHE)
             await _send_piece(send, first)
+            # Asked before the answer goes on: it takes our asking on for the client's having heard.
+            await line.check_there()
             async for piece in answer:
                 await _send_piece(send, piece)
+                await line.check_there()
             await send({"type": "http.response.body", "body": b""})
         finally:
             with contextlib.suppress(ClientGone, TimeoutError):
@@ -182,17 +186,40 @@ def _header(scope: Scope, name: bytes) -> bytes:
     return next((bytes(value) for key, value in scope["headers"] if key == name), b"")
 
 
-async def _body(receive: Receive, idle_seconds: float) -> AsyncIterator[bytes]:
-    """Yield the request's body; not reading on is what makes a fast client wait."""
-    more = True
-    while more:
-        async with asyncio.timeout(idle_seconds):
-            message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        if chunk := message.get("body", b""):
-            yield chunk
-        more = message.get("more_body", False)
+@dataclass
+class _Line:
+    """The client's end of a request: what comes from it, and whether it is still there."""
+
+    receive: Receive
+    idle_seconds: float
+    _is_read: bool = False
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Yield the request's body; not reading on is what makes a fast client wait."""
+        while not self._is_read:
+            async with asyncio.timeout(self.idle_seconds):
+                message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            if chunk := message.get("body", b""):
+                yield chunk
+            self._is_read = not message.get("more_body", False)
+
+    async def check_there(self) -> None:
+        """Return when nobody has hung up; while the body still comes, its reader finds out.
+
+        What is sent to a client who has gone is dropped without a word, so this has to be asked.
+
+        Raises:
+            ClientGone: he has.
+        """
+        if self._is_read:
+            # Behind the body only the end of the line comes; no time to wait for it.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0):
+                    message = await self.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
 
 
 async def _inflated(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
