@@ -14,7 +14,13 @@ import typer
 from escrow.ground.errors import EscrowError, InvalidInput
 from escrow.operations.cli import remote
 from escrow.operations.cli.material import Material, check_material, material_of
-from escrow.operations.cli.output import complain, give, give_table, say
+from escrow.operations.cli.output import (
+    EXIT_COULD_NOT_TELL,
+    complain,
+    give,
+    give_table,
+    say,
+)
 from escrow.operations.cli.upload import send_material
 
 app = typer.Typer(help="Hand materials over.", no_args_is_help=True)
@@ -62,7 +68,14 @@ def send(
             f"'escrow deposit finish {draft}', or drop it with 'escrow deposit abandon {draft}'."
         )
         raise
-    _finish(draft)
+    try:
+        _finish(draft)
+    except (EscrowError, KeyboardInterrupt):
+        complain(
+            f"Everything is uploaded to the draft {draft}: 'escrow deposit finish {draft}' seals "
+            "it, and may be run again; however often, it is one deposit."
+        )
+        raise
 
 
 @app.command("begin")
@@ -99,6 +112,8 @@ def add(
 def finish(deposit: Annotated[str, typer.Argument(help="The draft's id.")]) -> None:
     """Seal the draft: it gets its number, a receipt, and is verified without anyone asking.
 
+    It may be run again, and is the same deposit; it ends with 2 while the receipt has to wait.
+
     Example: escrow deposit finish dep_01kb…
     """
     _finish(deposit)
@@ -134,5 +149,10 @@ def _begun(product: str) -> dict[str, str]:
 
 def _finish(deposit: str) -> None:
     document = remote.call("POST", f"/deposits/{remote.id_path(deposit)}/finish").json()
+    if document["receipt"] == "pending":
+        give(document, document["because"])
+        say(f"{document['remedy']} It is complete when 'escrow receipt {deposit}' gives it.")
+        # A script must not take a deposit for acknowledged that has no receipt yet.
+        raise typer.Exit(EXIT_COULD_NOT_TELL)
     give(document, f"Deposit {document['number']} is sealed and logged ({document['id']}).")
     say(f"Follow its verification: escrow status {document['id']}; escrow logs -f {document['id']}")

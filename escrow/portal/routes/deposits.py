@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from escrow.deposits import records
-from escrow.deposits.errors import DepositUnknown
+from escrow.deposits.drafts import StoredDeposit
+from escrow.deposits.errors import DepositUnfinished, DepositUnknown
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.identifiers import DepositId, ProductId
 from escrow.parties.permissions import Principal, Verb
 from escrow.portal.access import Asker, Changing, Number, RoomsNeeded
 from escrow.portal.finding import find_deposit, find_product
-from escrow.portal.problems import documented, documented_change
+from escrow.portal.problems import documented, documented_change, problem_headers
 from escrow.portal.routes.standing import class_of, reports_for, standing_of
 from escrow.verification.status import show_standing
 
@@ -23,6 +26,10 @@ router = APIRouter(tags=["deposits"])
 PAGE_DEPOSITS = 50
 
 NEWEST = "newest"
+
+_MAY_WAIT: Mapping[int | str, dict[str, object]] = {
+    202: {"description": "Stored and logged; its receipt follows. Call again to learn when."}
+}
 
 
 @router.post(
@@ -48,24 +55,31 @@ def begin(change: Changing, vendor: str, product: str) -> Response:
 
 
 @router.post(
-    "/deposits/{deposit_id}/finish", status_code=200, responses=documented_change(403, 404)
+    "/deposits/{deposit_id}/finish",
+    status_code=200,
+    responses={**_MAY_WAIT, **documented_change(403, 404)},
 )
 def finish(change: Changing, deposit_id: str) -> Response:
-    """Seal the draft for good; a second time changes nothing."""
+    """Seal the draft for good; a second time changes nothing, and completes what had to wait.
+
+    With 202 and ``"receipt": "pending"`` the deposit is there, and its receipt follows by itself.
+    """
     rooms, asker = change.rooms, change.asker
 
     def work() -> dict[str, object]:
         with rooms.database.reading() as session:
             find_deposit(session, asker, deposit_id, Verb.DEPOSIT)
-        sealed = rooms.intake.finish(DepositId(deposit_id), asker.actor)
-        return {
-            "id": sealed.id,
-            "number": sealed.number,
-            "state": "sealed",
-            "sealed_at": rfc3339(sealed.sealed_at),
-        }
+        return _finished(rooms.intake.finish(DepositId(deposit_id), asker.actor), "made")
 
-    return change.perform_repeatable(work, status=200)
+    try:
+        return change.perform_repeatable(work, status=200)
+    except DepositUnfinished as waits:
+        # Not remembered under the caller's Idempotency-Key: the next call is to find the receipt.
+        document = _finished(waits.stored, "pending") | {
+            "because": waits.reason,
+            "remedy": waits.remedy,
+        }
+        return JSONResponse(document, status_code=202, headers=problem_headers(waits))
 
 
 @router.delete("/deposits/{deposit_id}", status_code=200, responses=documented_change(403, 404))
@@ -141,6 +155,16 @@ def deposits_page(
     items = [_described(session, asker, row) for row in page]
     following = page[-1].number if len(rows) > PAGE_DEPOSITS else None
     return items, following
+
+
+def _finished(stored: StoredDeposit, receipt: str) -> dict[str, object]:
+    return {
+        "id": stored.id,
+        "number": stored.number,
+        "state": "sealed",
+        "sealed_at": rfc3339(stored.sealed_at),
+        "receipt": receipt,
+    }
 
 
 def _described(session: Session, asker: Principal, row: records.Deposit) -> dict[str, object]:
