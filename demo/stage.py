@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -174,7 +174,7 @@ class Stage:
 
 
 @contextmanager
-def stage(kind: type[Stage] | None = None) -> Iterator[Stage]:
+def stage(kind: Callable[[Path], Stage] | None = None) -> Iterator[Stage]:
     """Give a play its folder and take everything away afterwards.
 
     Args:

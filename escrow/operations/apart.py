@@ -121,7 +121,7 @@ def _begin_relay(server: TlsServer) -> None:
 def _own_home(settings: Settings) -> Iterator[Home]:
     """Give the process's home, for the making of its keys, to one process at a time."""
     home = Home(settings.home)
-    lay_out_apart(home)
+    lay_out_apart(home, home.service)
     with home.lock.open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield home

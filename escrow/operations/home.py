@@ -163,11 +163,15 @@ def lay_out(home: Home, keyholder: ProcessUser | None) -> None:
         os.chown(home.run, keyholder.uid, keyholder.gid)
 
 
-def lay_out_apart(home: Home) -> None:
-    """Make the home of a process that runs apart, as the user that it runs as."""
+def lay_out_apart(home: Home, keys: Path) -> None:
+    """Make the home of a process that runs apart, as the user that it runs as.
+
+    Args:
+        home: its own.
+        keys: the folder in it where its keys lie.
+    """
     home.root.mkdir(parents=True, exist_ok=True)
-    for folder in (home.service, home.keyholder):
-        folder.mkdir(mode=0o700, exist_ok=True)
+    keys.mkdir(mode=0o700, exist_ok=True)
 
 
 def drop_privileges(user: ProcessUser) -> None:

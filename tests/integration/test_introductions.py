@@ -30,7 +30,7 @@ class Process:
     def __init__(self, folder: Path, role: str) -> None:
         self.role = role
         self.home = Home(folder / "homes" / role)
-        lay_out_apart(self.home)
+        lay_out_apart(self.home, self.home.service)
         environment = {
             "ESCROW_ENV": "demo",
             "ESCROW_HOME": str(self.home.root),

@@ -31,7 +31,8 @@ class ApartStage(Stage):
         return f"sqlite:///{self.folder / 'database' / 'escrow.db'}"
 
     def home(self, name: str) -> Path:
-        return self.folder / "homes" / name
+        """Return the home of a process; workers are one role with one set of keys."""
+        return self.folder / "homes" / name.partition("-")[0]
 
     def scratch_of(self, name: str) -> Path:
         return self.scratch.with_name(f"{self.scratch.name}-{name}")

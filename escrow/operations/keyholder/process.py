@@ -93,7 +93,7 @@ def _run_apart(settings: Settings, address: Address) -> None:
     """Answer portal and worker, wherever they run, on one port."""
     begin(settings, KEYHOLDER)
     home = Home(settings.home)
-    lay_out_apart(home)
+    lay_out_apart(home, home.keyholder)
     disk = OwnDisk(home.keyholder)
     credentials, certificate = own_credentials(home, KEYHOLDER)
     keys = {name: PublicKey.parse(text) for name, text in disk.public_keys().items()}
