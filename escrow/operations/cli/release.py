@@ -32,6 +32,8 @@ def show(request: RequestArgument) -> None:
         name = f"{deposit['product']}#{deposit['number']}"
         say(f"deposit {name}, sealed {deposit['sealed_at']}{mark}")
         give_table(deposit["files"], ("original", "media", "size_bytes", "age_size_bytes"), "")
+        for image in deposit.get("images", ()):
+            say(f"needs {image['path']} ({image['archive_size_bytes']} bytes) to be rebuilt")
         say("")
 
 
@@ -57,12 +59,14 @@ def fetch(
     files = files_of(chosen)
     for file in files:
         package.fetch(request, file)
-    for image in images_of(chosen):
+    images = images_of(chosen)
+    for image in images:
         package.fetch_image(request, image)
     package.write_papers(chosen)
     numbers = [one["number"] for one in chosen]
-    document = {"folder": str(to), "deposits": numbers, "files": len(files)}
-    give(document, f"{len(files)} files in {to}; read {to / 'README.txt'} next.")
+    counts = {"files": len(files), "images": len(images)}
+    told = f"{len(files)} files and {len(images)} images in {to}; read {to / 'README.txt'} next."
+    give({"folder": str(to), "deposits": numbers, **counts}, told)
 
 
 @app.command("certificate")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
@@ -99,6 +99,34 @@ def test_a_worker_that_is_killed_in_a_build_leaves_one_report_and_nothing_else(
     assert left_in_docker(row.id) == []
     assert len(world.events("report:signed")) == 2
     assert not list(world.scratch.rglob("build.log*"))
+
+
+def test_a_worker_that_is_killed_while_it_keeps_an_image_keeps_it_once(
+    world: VerificationWorld,
+) -> None:
+    deposit_id = world.sealed_deposit(WHOLE)
+    folder = world.ledger.folder
+    arguments = [sys.executable, "-m", "escrow.testing.worker", str(folder), deposit_id]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, cwd=ROOT) as process:
+        # Nothing else is staged before the documents, and those come after the images.
+        wait_until(lambda: any((folder / "blobs" / "staging").iterdir()))
+        process.send_signal(signal.SIGKILL)
+    row = run_job(world, deposit_id)
+    assert (row.state, row.verdict, row.attempt) == ("done", "pass", 2)
+    kit = json.loads(world.documents(deposit_id)["kit"])
+    assert len(kit["images"]) == 2
+    for image in kit["images"]:
+        world.blobs.check(image["archiveSha256"])
+    assert world.blobs.sweep_staging() == 1
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Return once something holds."""
+    deadline = time.monotonic() + 180
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError("it never came to that")
+        time.sleep(0.05)
 
 
 def wait_until_building(world: VerificationWorld, deposit_id: DepositId) -> None:
