@@ -145,7 +145,7 @@ def test_an_altered_part_is_told_though_the_results_are_the_same(package, path) 
     part.write_bytes(tar_of({**TOOL, "NOTES": b"not read by the build\n"}))
     done = rebuild(package, path)
     assert done.returncode == 1, done.stdout
-    assert "not every part is as it was deposited" in done.stdout
+    assert "not every part is as deposited" in done.stdout
 
 
 def test_a_part_that_is_missing(package, path) -> None:
@@ -192,12 +192,24 @@ def test_a_build_that_failed_fails_again_and_nothing_is_claimed(world, path, tmp
     assert "the trial build failed here as well" in done.stdout
 
 
-def test_several_opened_deposits_are_asked_for_by_name(package, path) -> None:
+def test_several_opened_deposits_are_rebuilt_one_after_another(package, path) -> None:
+    second = package / "opened/ledger/deposit-2"
+    shutil.copytree(package / DEPOSIT, second)
+    (second / "parts/source/core").write_bytes(tar_of({**TOOL, "NOTES": b""}))
+    done = rebuild(package, path, shell="/bin/bash")
+    assert done.returncode == 1, done.stdout
+    assert done.stdout.index("IDENTICAL") < done.stdout.index("DIFFERENT")
+    assert {one.name for one in (package / "rebuilt/ledger").iterdir()} == {
+        "deposit-1",
+        "deposit-2",
+    }
+
+
+def test_the_one_that_is_named_is_rebuilt(package, path) -> None:
     shutil.copytree(package / DEPOSIT, package / "opened/ledger/deposit-2")
-    done = rebuild(package, path)
-    assert (done.returncode, "name one" in done.stdout) == (2, True)
-    again = rebuild(package, path, "opened/ledger/deposit-2", shell="/bin/bash")
-    assert again.returncode == 0, again.stdout
+    done = rebuild(package, path, "opened/ledger/deposit-2")
+    assert done.returncode == 0, done.stdout
+    assert [one.name for one in (package / "rebuilt/ledger").iterdir()] == ["deposit-2"]
 
 
 def test_nothing_of_a_rebuild_stays_in_the_engine(package, path) -> None:
@@ -208,3 +220,48 @@ def test_nothing_of_a_rebuild_stays_in_the_engine(package, path) -> None:
     volumes = [one.name for one in client.volumes.list() if "rebuild" in one.name]
     client.close()
     assert volumes == []
+
+
+# What a build can see of its surroundings. Written into a result, it is compared byte for byte.
+SURROUNDINGS = """
+env | sort
+id; hostname; pwd; umask; ulimit -a
+grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status
+grep -E ' (/|/ws|/tmp|/dev/shm) ' /proc/mounts | sed 's/lowerdir=.*//' | cut -d' ' -f2-
+ls /sys/class/net
+cat /proc/1/oom_score_adj
+for one in memory/memory.limit_in_bytes memory/memory.memsw.limit_in_bytes pids/pids.max \\
+    cpu/cpu.cfs_quota_us memory.max memory.swap.max pids.max cpu.max; do
+    [ ! -f /sys/fs/cgroup/$one ] || echo $one $(cat /sys/fs/cgroup/$one)
+done
+find /ws -path /ws/src/.git -prune -o -printf '%p %m %U:%G %y %l\\n' | sort
+find /ws/src -type f -not -path '*/.git/*' -printf '%p %t\\n' | sort
+[ -t 0 ] || echo no terminal; cat
+"""
+
+
+def test_a_rebuild_sees_exactly_what_the_trial_build_saw(world, path, tmp_path) -> None:
+    recipe = {
+        "name": "seen",
+        "dir": "in side",
+        "builder": "cpp",
+        "build": ['sh look.sh > "$OUT/surroundings.txt" 2>&1'],
+        "env": {"OWN": 'it\'s "own" $HOME\n`id`\\'},
+    }
+    lines = [f"{key} = {_toml(value)}" for key, value in recipe.items()]
+    text = "\n".join(["schema = 1", "[[component]]", *lines, ""])
+    repository = TrialRepository(tmp_path / "repository")
+    repository.commit({"escrow.toml": text, "in side/look.sh": SURROUNDINGS, "run.sh": "true\n"})
+    bundle = repository.git("bundle", "create", "-", "--all")
+    package = deposited(world, {"source/core": bundle}, tmp_path / "it")
+    done = rebuild(package, path)
+    (seen,) = (package / "rebuilt").rglob("surroundings.txt")
+    assert done.returncode == 0, done.stdout + seen.read_text()
+    for said in ("OWN=it's", "NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000"):
+        assert said in seen.read_text()
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {json.dumps(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)
