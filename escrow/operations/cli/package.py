@@ -248,7 +248,8 @@ def _readme(index: dict[str, Any], deposits: Sequence[dict[str, Any]]) -> str:
         "     sh rebuild.sh",
         "   It compares each result with that of the first build, byte for byte, and ends with 0",
         "   when all are identical, 1 when something differs, 2 when it could not be rebuilt. The",
-        "   results lie in rebuilt/ then. What is run stands in the document kit-….",
+        "   results lie in rebuilt/ then. What is run stands in the document kit-…. One of several",
+        "   deposits:  sh rebuild.sh opened/PRODUCT/deposit-NUMBER",
         "",
     ]
     for deposit in deposits:
