@@ -6,7 +6,28 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from escrow.testing.databases import instead
 from escrow.testing.releases import ReleaseWorld, SettledFolder
+from tests.postgresql import PostgresqlServer, running_server
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+# Rooms with tables, and the attacks that write them.
+ON_BOTH = (
+    "attacks/test_release_",
+    "rooms/deposits/",
+    "rooms/engine/test_engine_jobs",
+    "rooms/evidence/",
+    "rooms/ledger/",
+    "rooms/notices/",
+    "rooms/parties/",
+    "rooms/portal/",
+    "rooms/register/",
+    "rooms/releases/",
+    "rooms/vault/",
+    "rooms/verification/",
+)
+WITH_DATABASE = {"world", "busy", "database", "session", "shop", "release_world"}
 
 # A loaded machine makes generation slow, which says nothing about the code; and an example that
 # fails once must fail again, here and in CI. `--hypothesis-profile=search` looks for new ones.
@@ -17,7 +38,35 @@ settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
-def settled_release(tmp_path_factory: pytest.TempPathFactory) -> SettledFolder:
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server for the whole run."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database_kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Which database the worlds of a test stand on."""
+    kind = getattr(request, "param", SQLITE)
+    if kind == SQLITE:
+        yield kind
+        return
+    with instead(request.getfixturevalue("postgresql")):
+        yield kind
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that has a database on both, in the rooms that have tables."""
+    place = Path(str(metafunc.module.__file__)).relative_to(Path(__file__).parent).as_posix()
+    if hasattr(metafunc.module, "ON_SQLITE_ALONE"):
+        return
+    if place.startswith(ON_BOTH) and WITH_DATABASE & set(metafunc.fixturenames):
+        kinds = [SQLITE, POSTGRESQL]
+        metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def settled_release(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> SettledFolder:
     """Settle one world of releases; every test goes on from a copy of it."""
     folder = tmp_path_factory.mktemp("settled")
     made = ReleaseWorld(folder)

@@ -1,9 +1,12 @@
 """One database behind two engines: a writer that never loses a race, a reader that never waits.
 
-On SQLite the writer opens every transaction with ``BEGIN IMMEDIATE``: with a deferred ``BEGIN``
-two requests that read and then insert fail with "database is locked" however long the timeout.
-One fair lock per process queues our own writers, because SQLite's busy handler polls and starves.
-Durability is ``synchronous=FULL``: what was acknowledged survives a power cut.
+One transaction writes at a time, on either database. On SQLite the writer opens every transaction
+with ``BEGIN IMMEDIATE``: with a deferred ``BEGIN`` two requests that read and then insert fail
+with "database is locked" however long the timeout. On PostgreSQL it takes one advisory lock first,
+which all processes share (docs/decisions/0004). One fair lock per process queues our own writers:
+SQLite's busy handler polls and starves, and on PostgreSQL each waiter would hold a connection.
+Durability is ``synchronous=FULL``, PostgreSQL's own default: what was acknowledged survives a
+power cut.
 """
 
 from __future__ import annotations
@@ -20,6 +23,14 @@ from sqlmodel import Session, SQLModel, create_engine
 
 # Longer than any transaction of ours or of the keyholder, which writes the same file.
 BUSY_TIMEOUT_MILLISECONDS = 30_000
+
+# Names the writers' lock among the advisory locks of the database; DBOS takes others of its own.
+WRITERS_LOCK = 0x6573_6372_6F77
+
+# Connections for each engine of a process. FastAPI runs 40 routes at once, which mostly wait for
+# their turn to write without a connection; the server grants 100 to all processes together.
+POOL_SIZE = 5
+POOL_OVERFLOW = 10
 
 # DBOS has its own tables in the same file; Alembic and our metadata leave them alone.
 metadata = SQLModel.metadata
@@ -107,8 +118,33 @@ class Database:
 
 
 def _engine(url: str, *, immediate: bool) -> sa.Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=10, max_overflow=10)
+    return _sqlite(url, immediate) if url.startswith("sqlite") else _postgresql(url, immediate)
+
+
+def _postgresql(url: str, immediate: bool) -> sa.Engine:
+    engine = create_engine(
+        url,
+        # A reader sees one moment for as long as it reads, as on SQLite. A writer sees what the
+        # one before it committed: its first statement waits for the lock, the next look anew.
+        isolation_level="READ COMMITTED" if immediate else "REPEATABLE READ",
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        # The server may have been restarted since; asked once for each loan, some 0.1 ms.
+        pool_pre_ping=True,
+        connect_args={"options": f"-c lock_timeout={BUSY_TIMEOUT_MILLISECONDS}"},
+    )
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        if immediate:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+        else:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+    return engine
+
+
+def _sqlite(url: str, immediate: bool) -> sa.Engine:
     engine = create_engine(
         url,
         # SQLAlchemy's own BEGIN is switched off here and issued by hand below.

@@ -62,7 +62,7 @@ class Scribe:
         """Write an event into the caller's open transaction.
 
         Raises:
-            StreamBusy: another transaction took the same place (PostgreSQL only); run it again.
+            StreamBusy: another transaction took the same place: it wrote without its turn.
         """
         head = records.stream_head(session, new.stream)
         now = self._clock.now()

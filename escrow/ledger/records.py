@@ -33,10 +33,6 @@ _Number = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 # Rows fetched at a time when the whole ledger is read: flat memory at any size.
 READ_BATCH = 5_000
 
-# On PostgreSQL a transaction may commit after later numbers were sequenced. One that stays open
-# while so many others commit does not exist; the check of the whole ledger would show it.
-LATE_COMMIT_WINDOW = 10_000
-
 
 class EntryRow(SQLModel, table=True):
     """An event as written; the columns repeat what the signed bytes say, for finding it."""
@@ -358,16 +354,14 @@ def count_entries(session: Session) -> int:
 def settled_number(session: Session) -> int:
     """Return the number up to which every entry has a leaf, unless one was left out.
 
-    Entries above it may have none yet. SQLite commits its writers one by one, so there it is the
-    highest number that has a leaf.
+    Entries above it may have none yet. Writers commit one by one (:mod:`escrow.ground.database`),
+    so that no number is committed after a higher one: it is the highest number that has a leaf.
     """
-    newest = _number(session, sa.select(sa.func.max(_LEAF.c.entry_number)), 0)
-    is_in_order = session.connection().dialect.name == "sqlite"
-    return newest if is_in_order else newest - LATE_COMMIT_WINDOW
+    return _number(session, sa.select(sa.func.max(_LEAF.c.entry_number)), 0)
 
 
 def skipped_entry(session: Session) -> int | None:
-    """Return the first entry without a leaf that can no longer be a late commit."""
+    """Return the first entry without a leaf below one that has."""
     settled = settled_number(session)
     statement = (
         sa.select(sa.func.min(_ENTRY.c.number))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from escrow.ledger.proofs import LedgerProof, proof_of
 from escrow.ledger.sequencing import Sequencer
 from escrow.ledger.stream_heads import StreamHeads
 from escrow.ledger.verifying import TrustedLogKeys
+from escrow.testing.databases import trial_databases
 
 STREAM = Stream("agreement", "agr_1")
 
@@ -56,7 +56,7 @@ class LedgerWorld:
         self.folder = folder
         self.name = name
         self.clock = SetClock()
-        self.database = Database(f"sqlite:///{folder / 'ledger.db'}")
+        self.database = Database(trial_databases().url(folder))
         metadata.create_all(self.database.writer)
         self.trust_root = TrustRoot(
             service="Trial Escrow",
@@ -141,13 +141,8 @@ class LedgerWorld:
         return unproven.with_proof(self.proof(entry.entry_sha256))
 
     def tamper(self, statement: str, *values: object) -> None:
-        """Change the database file as somebody does who holds it: no trigger stops him."""
-        connection = sqlite3.connect(self.folder / "ledger.db", isolation_level=None)
-        named = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        for (trigger,) in named.fetchall():
-            connection.execute(f"DROP TRIGGER {trigger}")
-        connection.execute(statement, values)
-        connection.close()
+        """Change the database as somebody does who owns it: no trigger stops him."""
+        trial_databases().tamper(self.folder, statement, values)
 
     def close(self) -> None:
         """Close the database."""

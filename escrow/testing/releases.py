@@ -26,6 +26,7 @@ from escrow.releases.subjects import (
     SealedShare,
     act_subject,
 )
+from escrow.testing.databases import trial_databases
 from escrow.testing.portal import PortalWorld
 from escrow.vault import age
 from escrow.vault.ceremony import open_share_file
@@ -53,6 +54,7 @@ class ReleaseWorld(PortalWorld):
     def copied(cls, settled: SettledFolder, folder: Path) -> ReleaseWorld:
         """Return a world that goes on where another was settled, in a folder of its own."""
         shutil.copytree(settled.folder, folder, dirs_exist_ok=True)
+        trial_databases().copy(settled.folder, folder)
         world = cls(folder)
         world.agreement, world.tokens = settled.agreement, dict(settled.tokens)
         return world

@@ -12,6 +12,7 @@ from builders.orders import Limits
 from builders.sandbox import Sandbox
 from escrow.engine.jobs import JobEngine
 from escrow.ground.identifiers import DepositId
+from escrow.testing.databases import trial_databases
 from escrow.testing.verification import PRODUCT, VerificationWorld
 from escrow.verification.examine import JOB
 from escrow.verification.sandbox_runner import SandboxRunner
@@ -22,7 +23,7 @@ ROOM = Limits(cpus=2, memory_bytes=1 << 30, disk_bytes=256 << 20, seconds=120)
 
 def engine_of(folder: Path) -> JobEngine:
     """Return the engine over a world's database; not started."""
-    return JobEngine(f"sqlite:///{folder / 'ledger.db'}", "worker", 1, "jobs-1")
+    return JobEngine(trial_databases().url(folder), "worker", 1, "jobs-1")
 
 
 def world_of(folder: Path, engine: JobEngine | None = None) -> VerificationWorld:

@@ -11,13 +11,14 @@ import pytest
 from escrow.engine.contexts import JobContext
 from escrow.engine.jobs import JobEngine
 from escrow.ground.database import Database, metadata
+from escrow.testing.databases import trial_databases
 
 
 class Workshop:
     """An engine whose jobs note what they did; starts when the first test asks for it."""
 
     def __init__(self, folder: Path) -> None:
-        self.url = f"sqlite:///{folder / 'jobs.db'}"
+        self.url = trial_databases().url(folder)
         self.database = Database(self.url)
         metadata.create_all(self.database.writer)
         self.engine = JobEngine(self.url, "test", 2, "jobs-1", beat_seconds=0.2, ttl_seconds=0.5)

@@ -18,6 +18,7 @@ from escrow.ledger.records import EntryRow
 from escrow.parties import organisations, tokens
 from escrow.parties.permissions import Role
 from escrow.parties.records import Member, Organisation
+from escrow.testing.databases import trial_databases
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -99,7 +100,7 @@ class World:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'parties.db'}")
+    database = Database(trial_databases().url(tmp_path))
     metadata.create_all(database.writer)
     yield database
     database.close()

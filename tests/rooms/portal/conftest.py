@@ -53,7 +53,7 @@ def post_notice(world: PortalWorld, agreement: str, address: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettledWorld]:
+def world(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettledWorld]:
     """An installation with an agreement in force and one verified deposit, the only one."""
     made = SettledWorld(tmp_path_factory.mktemp("portal"))
     try:
@@ -64,7 +64,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettledWorld]:
 
 
 @pytest.fixture(scope="session")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalWorld]:
+def busy(database_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalWorld]:
     """An installation with an agreement in force, where tests deposit and register at will."""
     made = PortalWorld(tmp_path_factory.mktemp("busy"))
     try:

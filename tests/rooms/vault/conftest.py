@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from escrow.ground.database import Database, Session
+from escrow.testing.databases import trial_databases
 from escrow.vault import records
 from escrow.vault.age import FileKey
 from escrow.vault.blobs import FileBlobStore
@@ -35,7 +36,7 @@ def keys(tmp_path: Path) -> FileKeyManager:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    database = Database(f"sqlite:///{tmp_path / 'vault.db'}")
+    database = Database(trial_databases().url(tmp_path))
     tables = [
         row.__table__
         for row in vars(records).values()
