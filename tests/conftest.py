@@ -16,7 +16,6 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 ON_BOTH = (
     "attacks/test_release_",
     "rooms/deposits/",
-    "rooms/engine/test_engine_jobs",
     "rooms/evidence/",
     "rooms/ledger/",
     "rooms/notices/",
@@ -41,6 +40,13 @@ settings.load_profile("steady")
 def postgresql() -> Iterator[PostgresqlServer]:
     """A PostgreSQL server for the whole run."""
     with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bare_postgresql(postgresql: PostgresqlServer) -> Iterator[PostgresqlServer]:
+    """The same server, whose databases are empty: a migration makes the tables."""
+    with postgresql.bare() as server:
         yield server
 
 

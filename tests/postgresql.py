@@ -18,6 +18,9 @@ from escrow.operations import tables
 CONTEXT = Path(__file__).resolve().parent.parent / "docker" / "postgres"
 BASE = "escrow/base:bookworm"
 
+# An engine that saves an image or deletes a large container keeps others waiting for a minute.
+ENGINE_SECONDS = 300
+
 # Every test gets a database of its own out of these; losing one in a power cut loses nothing.
 SERVER_OPTIONS = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off"
 
@@ -33,6 +36,7 @@ class PostgresqlServer:
         self.admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
         self._url = sa.make_url(url)
         self._names: dict[Path, str] = {}
+        self._template = "with_tables"
         self._create("with_tables")
         made = sa.create_engine(self._address("with_tables"))
         metadata.create_all(made)
@@ -40,11 +44,34 @@ class PostgresqlServer:
 
     def url(self, folder: Path) -> str:
         if folder not in self._names:
-            self._names[folder] = self._create(f"trial_{len(self._names)}", "with_tables")
+            self._names[folder] = self._create(f"trial_{len(self._names)}", self._template)
         return self._address(self._names[folder])
+
+    def url_of(self, folder: Path, user: str, password: str) -> str:
+        """Return the address of a folder's database for another user than the owner."""
+        own = sa.make_url(self.url(folder)).set(username=user, password=password)
+        return own.render_as_string(hide_password=False)
+
+    @contextmanager
+    def bare(self) -> Iterator[PostgresqlServer]:
+        """Give empty databases for a while."""
+        self._template = "template1"
+        try:
+            yield self
+        finally:
+            self._template = "with_tables"
 
     def copy(self, source: Path, target: Path) -> None:
         self._names[target] = self._create(f"trial_{len(self._names)}", self._names[source])
+
+    def keep(self, folder: Path) -> None:
+        self._create(f"{self._names[folder]}_kept", self._names[folder])
+
+    def put_back(self, folder: Path) -> None:
+        name = self._names[folder]
+        with self.admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+            connection.exec_driver_sql(f"ALTER DATABASE {name}_kept RENAME TO {name}")
 
     def tamper(self, folder: Path, statement: str, values: tuple[object, ...]) -> None:
         engine = sa.create_engine(self.url(folder), isolation_level="AUTOCOMMIT")
@@ -75,7 +102,12 @@ def running_server() -> Iterator[PostgresqlServer]:
 
     assert tables.ROOMS
     container = PostgresContainer(
-        server_image(), username="escrow", password="trial", dbname="first", driver="psycopg"
+        server_image(),
+        username="escrow",
+        password="trial",
+        dbname="first",
+        driver="psycopg",
+        docker_client_kw={"timeout": ENGINE_SECONDS},
     ).with_command(SERVER_OPTIONS)
     with container:
         server = PostgresqlServer(container.get_connection_url())
@@ -89,7 +121,7 @@ def server_image() -> str:
     """Return the server's image, made when its files have changed or it is missing."""
     content = b"".join(path.read_bytes() for path in sorted(CONTEXT.iterdir()))
     name = f"escrow/postgres:{hashlib.sha256(content).hexdigest()[:16]}"
-    engine = docker.from_env()
+    engine = docker.from_env(timeout=ENGINE_SECONDS)
     try:
         if not engine.images.list(name):
             arguments = {"BASE": BASE, **apt_proxies()}

@@ -354,7 +354,6 @@ class Intake:
 
     def _seal(self, session: Session, row: records.Deposit, actor: str) -> None:
         deposit_id, product_id = DepositId(row.id), ProductId(row.product_id)
-        records.lock_product(session, product_id)
         agreements = self._in_force(session, product_id)
         if records.uploads_of(session, deposit_id, "open"):
             raise DepositBusy(

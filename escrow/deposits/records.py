@@ -346,11 +346,3 @@ def add(session: Session, *rows: SQLModel) -> None:
     """Store new or changed rows in the open transaction."""
     session.add_all(rows)
     session.flush()
-
-
-def lock_product(session: Session, product_id: ProductId) -> None:
-    """Hold a product's row until the transaction ends: numbers are given one at a time.
-
-    On SQLite the writer already holds the whole database.
-    """
-    session.exec(select(Product).where(Product.id == product_id).with_for_update()).first()

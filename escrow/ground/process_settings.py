@@ -13,6 +13,13 @@ PROCESS_SPECS: tuple[Spec, ...] = (
         "where processes that run apart lay out their public keys; each writes its own folder",
     ),
     Spec(
+        "database_roles",
+        form.optional_path,
+        lambda _: None,
+        "for 'escrow admin migrate' on PostgreSQL: a folder with the files database-portal, "
+        "database-worker and database-keyholder, the passwords of the three users",
+    ),
+    Spec(
         "keyholder_listen",
         form.optional_address,
         lambda _: None,

@@ -140,6 +140,7 @@ class Settings:
     build_disk_bytes: int
     build_seconds: int
     exchange: Path
+    database_roles: Path | None
     keyholder_listen: str | None
     keyholder_address: str | None
     relay_listen: str | None

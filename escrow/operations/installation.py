@@ -24,6 +24,7 @@ from escrow.ledger.appending import Scribe
 from escrow.ledger.fsck import check_ledger
 from escrow.operations.assembly import JOBS_VERSION
 from escrow.operations.calls.unix import UnixLine
+from escrow.operations.database_roles import give_rights, role_passwords
 from escrow.operations.home import SERVICE_NAME, Home, ProcessUser, lay_out, own_user
 from escrow.operations.keyholder.client import wait_until_up
 from escrow.operations.keyholder.disk import Pinned
@@ -113,13 +114,18 @@ def _one_time_token(settings: Settings, home: Home, *, again: bool) -> str:
 def migrate(settings: Settings) -> None:
     """Bring the database to this version, the engine's own tables too; before the processes start.
 
-    The processes themselves have no right to change tables.
+    The processes themselves have no right to change tables. On PostgreSQL each has a role with
+    exactly its rights, made here.
+
+    Raises:
+        NoRolePassword: a folder of passwords is named, and one is not in it.
     """
     database = Database(settings.database_url)
     engine = JobEngine(settings.database_url, "migration", settings.workers, JOBS_VERSION)
     try:
         upgrade(database)
         engine.prepare()
+        give_rights(database, role_passwords(settings.database_roles))
     finally:
         engine.stop()
         database.close()

@@ -6,6 +6,8 @@ a second world on it is a restart.
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,14 @@ class TrialDatabases(Protocol):
 
         The folders' own files have been copied already.
         """
+        ...
+
+    def keep(self, folder: Path) -> None:
+        """Keep a copy of a database as it is now; nobody is connected."""
+        ...
+
+    def put_back(self, folder: Path) -> None:
+        """Put the copy in the database's place; nobody is connected."""
         ...
 
     def tamper(self, folder: Path, statement: str, values: tuple[object, ...]) -> None:
@@ -47,10 +57,18 @@ class SqliteFiles:
     def copy(self, source: Path, target: Path) -> None:
         """Do nothing: the file was copied with its folder."""
 
+    def keep(self, folder: Path) -> None:
+        """Copy the file; whoever closed it last has emptied its log into it."""
+        shutil.copy(folder / "ledger.db", folder / "kept.db")
+
+    def put_back(self, folder: Path) -> None:
+        """Put the copy in the file's place, without any log of the other."""
+        for name in ("ledger.db-wal", "ledger.db-shm"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.copy(folder / "kept.db", folder / "ledger.db")
+
     def tamper(self, folder: Path, statement: str, values: tuple[object, ...]) -> None:
         """Drop every trigger, and run the statement."""
-        import sqlite3
-
         connection = sqlite3.connect(folder / "ledger.db", isolation_level=None)
         named = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         for (trigger,) in named.fetchall():

@@ -9,6 +9,7 @@ from escrow.ground.identifiers import RequestId
 from escrow.ledger.appending import Scribe
 from escrow.ledger.errors import HeadBehind
 from escrow.ledger.events import NewEvent, Stream
+from escrow.testing.databases import trial_databases
 from escrow.testing.ledgers import named_key
 from escrow.vault import age
 
@@ -55,17 +56,11 @@ def test_an_objection_is_cut_off_with_its_leaf(world, approved) -> None:
 
 
 def test_the_ledger_is_rolled_back_behind_an_objection(world, approved) -> None:
-    import shutil
-
-    copy = world.ledger.folder / "copy.db"
-    with world.database.writing() as session:
-        session.connection().exec_driver_sql("SELECT 1")
-    world.ledger.tamper("VACUUM INTO ?", str(copy))
+    world.database.close()
+    trial_databases().keep(world.ledger.folder)
     world.instruct_otherwise(approved)
     world.database.close()
-    for name in ("ledger.db-wal", "ledger.db-shm"):
-        (world.ledger.folder / name).unlink(missing_ok=True)
-    shutil.copy(copy, world.ledger.folder / "ledger.db")
+    trial_databases().put_back(world.ledger.folder)
     with pytest.raises(Tampered):
         execute(world, approved)
 
@@ -125,7 +120,7 @@ def test_the_offer_is_exchanged(world, approved) -> None:
     for agent in ("agent_1",):
         world.confirm(approved, agent)
     body = world.confirmation_body(approved, "agent_2")
-    world.ledger.tamper("UPDATE release_round SET offer = CAST(? AS BLOB)", '{"format":"none"}')
+    world.ledger.tamper("UPDATE release_round SET offer = ?", b'{"format":"none"}')
     answer = world.ask("POST", f"/requests/{approved}/confirmations", "agent_2", json=body)
     assert answer.json()["code"] == "releases.offer-broken"
     assert world.ask("GET", f"/requests/{approved}/release", "beneficiary").is_error
@@ -160,7 +155,7 @@ def test_a_commitment_is_exchanged(world, approved) -> None:
 
 def test_the_receipt_is_exchanged(world) -> None:
     request = world.request()
-    world.ledger.tamper("UPDATE deposit SET receipt_statement = CAST('{}' AS BLOB)")
+    world.ledger.tamper("UPDATE deposit SET receipt_statement = ?", b"{}")
     answer = world.try_act(request, "vendor", "consent-to-release")
     assert answer.json()["code"] == "releases.offer-broken"
     # The consent itself is taken; the round opens once the row is put right.

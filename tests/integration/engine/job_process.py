@@ -1,7 +1,8 @@
 """A service that runs one kind of job, as a process that a test may kill.
 
-Usage: job_process.py <folder>. Each thing that happens is a line of <folder>/trace; the second
-step waits until <folder>/go exists.
+Usage: job_process.py <folder> [<database> <seconds>]. The database is a file in the folder unless
+one is named, with the time to live of silent services. Each thing that happens is a line of
+<folder>/trace; the second step waits until <folder>/go exists.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from escrow.engine.jobs import JobEngine
 from escrow.ground.errors import EscrowError
 
 FOLDER = Path(sys.argv[1])
+URL = sys.argv[2] if len(sys.argv) > 2 else f"sqlite:///{FOLDER / 'jobs.db'}"
+TTL_SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 60.0
 
 
 def tell(line: str) -> None:
@@ -40,7 +43,9 @@ def verify(context: JobContext, arguments: dict[str, str]) -> None:
 
 
 def main() -> None:
-    engine = JobEngine(f"sqlite:///{FOLDER / 'jobs.db'}", "service", 1, "jobs-1")
+    engine = JobEngine(
+        URL, "service", 1, "jobs-1", beat_seconds=TTL_SECONDS / 5, ttl_seconds=TTL_SECONDS
+    )
     engine.define("verify", verify)
     try:
         engine.start()

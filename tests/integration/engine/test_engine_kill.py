@@ -19,11 +19,17 @@ SERVICE = Path(__file__).with_name("job_process.py")
 
 
 class Installation:
-    """One SQLite file, and the services that were started on it."""
+    """One database, and the services that were started on it.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: for what they tell.
+        database: a file in the folder, unless one is named with its services' time to live.
+    """
+
+    def __init__(self, folder: Path, *database: str) -> None:
         self.folder = folder
-        self.database = Database(f"sqlite:///{folder / 'jobs.db'}")
+        self.arguments = [str(folder), *database]
+        self.database = Database(database[0] if database else f"sqlite:///{folder / 'jobs.db'}")
         metadata.create_all(self.database.writer)
         self.portal = JobEngine(self.database.url, "portal", 1, "jobs-1")
         self.portal.prepare()
@@ -31,7 +37,7 @@ class Installation:
 
     def start(self) -> subprocess.Popen[bytes]:
         service = subprocess.Popen(
-            [sys.executable, str(SERVICE), str(self.folder)],
+            [sys.executable, str(SERVICE), *self.arguments],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
