@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import docker
 import sqlalchemy as sa
 
-import docker
 from builders.sandbox_debian import apt_proxies
 from escrow.ground.database import metadata
 from escrow.operations import tables
