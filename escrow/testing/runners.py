@@ -45,11 +45,13 @@ class FakeRunner:
     Args:
         scratch: where benches unpack; the inspector runs as a process of its own there.
         problem: raised instead of trusting the runner, while it is set.
+        is_proven: whether its self-test is done.
         build: answers for a build.
     """
 
     scratch: Path
     problem: BuilderError | None = None
+    is_proven: bool = True
     build: Callable[[TrialBuildPlan, OnLog], TrialBuildResult] = field(
         default_factory=lambda: build_passes
     )

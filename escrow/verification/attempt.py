@@ -98,6 +98,9 @@ class Attempter:
             TakenOver: another attempt has the examination.
             BuilderError, EscrowError: ours; see :func:`reason_of`.
         """
+        if not self.runner.is_proven:
+            # Said before the wait: after a start it takes a while, and nothing else is to be seen.
+            log.note("waiting: the sandbox tests itself before anything is opened in it")
         self.runner.check_safe()
         # Whatever a dead worker left of this examination: two must not build side by side.
         self.runner.sweep(attempt.examination_id)

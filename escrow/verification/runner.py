@@ -52,6 +52,11 @@ class Runner(Protocol):
         """How it separates a build, in machine words, for the report."""
         ...
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether :meth:`check_safe` has held in this process, so that it returns at once."""
+        ...
+
     def check_safe(self) -> None:
         """Return when the runner may be trusted with hostile bytes.
 

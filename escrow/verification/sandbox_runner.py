@@ -37,6 +37,7 @@ class SandboxRunner:
     ) -> None:
         self._sandbox = sandbox
         self._limits = limits
+        self._is_proven = False
         self._isolation = {
             "runner": "container",
             "network": "none",
@@ -49,6 +50,11 @@ class SandboxRunner:
         """How a build is separated."""
         return self._isolation
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether the self-test has held in this process."""
+        return self._is_proven
+
     def check_safe(self) -> None:
         """Run the sandbox's self-test, once for this process.
 
@@ -57,6 +63,7 @@ class SandboxRunner:
             EngineUnavailable: no engine answers.
         """
         self._sandbox.self_test()
+        self._is_proven = True
 
     @contextmanager
     def bench(self, label: str) -> Iterator[SandboxBench]:

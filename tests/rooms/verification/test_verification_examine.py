@@ -14,6 +14,7 @@ from escrow.testing.verification import (
 from escrow.verification.documents import read_report
 from escrow.verification.errors import HeadersNotWritten
 from escrow.verification.examinations import ATTEMPTS_MAX
+from escrow.verification.log import log_folder, read_live_log
 
 DOWN = EngineUnavailable("No engine answers.", "Start it.")
 
@@ -108,6 +109,17 @@ def test_a_broken_engine_rests_and_leaves_a_continuation(world: VerificationWorl
     assert world.jobs.keys == [f"verify-{deposit_id}:2"]
     world.runner.problem = None
     assert world.verify(deposit_id).verdict == "pass"
+
+
+def test_a_vendor_reads_that_the_sandbox_tests_itself_first(world: VerificationWorld) -> None:
+    deposit_id = world.sealed_deposit()
+    world.runner.is_proven, world.runner.problem = False, DOWN
+    world.examine(deposit_id)
+    folder = log_folder(world.scratch, world.examination(deposit_id).id)
+    assert b"the sandbox tests itself before anything" in read_live_log(folder).data
+    world.runner.is_proven, world.runner.problem = True, None
+    world.examine(deposit_id)
+    assert world.documents(deposit_id)["log"].count(b"the sandbox tests itself") == 1
 
 
 def test_our_error_becomes_a_verdict_only_after_the_last_attempt(world: VerificationWorld) -> None:
