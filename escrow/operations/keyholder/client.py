@@ -15,12 +15,16 @@ from escrow.ground.identifiers import (
     RequestId,
 )
 from escrow.ground.signatures import PublicKey
-from escrow.operations.calls.lines import Line, ask
+from escrow.operations.calls.lines import CALL_TIMEOUT_SECONDS, Line, ask
 from escrow.operations.keyholder.wire import KeyholderOut
 from escrow.vault.lanes import LaneAnnouncement, verify_lane
 
 # The keyholder loads its libraries in under two seconds; on a busy machine ten times that.
 START_TIMEOUT_SECONDS = 30.0
+
+# Headers and checkpoint take some ten milliseconds. A vendor waits for them at his terminal, and
+# his push holds one of the few places in scratch: after this he is told that they follow.
+ACKNOWLEDGING_SECONDS = 30.0
 
 
 class RemoteKeyholder:
@@ -44,11 +48,12 @@ class RemoteKeyholder:
 
     def seal_lasting_headers(self, deposit_id: DepositId) -> None:
         """Have the lasting headers of a sealed deposit written and logged; safe to repeat."""
-        call(self._line, "seal-lasting-headers", {"deposit_id": deposit_id})
+        arguments = {"deposit_id": deposit_id}
+        call(self._line, "seal-lasting-headers", arguments, ACKNOWLEDGING_SECONDS)
 
     def sequence(self) -> None:
         """Have every waiting ledger entry sequenced now."""
-        call(self._line, "sequence", {})
+        call(self._line, "sequence", {}, ACKNOWLEDGING_SECONDS)
 
     def open_for_verification(self, deposit_id: DepositId) -> bytes:
         """Return the deposit's file keys, sealed to the pinned worker; the opening is logged."""
@@ -94,8 +99,16 @@ class RemoteKeyholder:
         return answer
 
 
-def call(line: Line, verb: str, arguments: Mapping[str, str]) -> object:
+def call(
+    line: Line,
+    verb: str,
+    arguments: Mapping[str, str],
+    patience_seconds: float = CALL_TIMEOUT_SECONDS,
+) -> object:
     """Ask the keyholder for one thing and return its answer.
+
+    Args:
+        patience_seconds: how long it may be silent; what it does then, it goes on doing.
 
     Raises:
         KeyholderOut: nobody answers there, or not the keyholder that is pinned.
@@ -103,6 +116,7 @@ def call(line: Line, verb: str, arguments: Mapping[str, str]) -> object:
     """
     try:
         with line.connected() as connection:
+            connection.settimeout(patience_seconds)
             return ask(connection, verb, arguments)
     except ssl.SSLError as problem:
         raise KeyholderOut(
