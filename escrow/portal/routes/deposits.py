@@ -179,6 +179,8 @@ def _described(session: Session, asker: Principal, row: records.Deposit) -> dict
         **show_standing(standing, seen),
     }
     if seen == "vendor":
+        # He alone was told that it follows, and looks here for it.
+        described["receipt"] = "made" if row.receipt_json else "pending" if row.number else None
         described["parts"] = [
             {
                 "kind": part.kind,

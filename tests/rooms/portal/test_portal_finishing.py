@@ -28,6 +28,7 @@ def test_it_is_stored_and_its_receipt_follows(
         away.setattr(busy.keyholder, "seal_lasting_headers", out)
         waiting = busy.ask("POST", f"/deposits/{draft}/finish", "vendor", headers=sent)
         assert busy.ask("GET", f"/deposits/{draft}/receipt", "vendor").status_code == 503
+        assert busy.do("GET", f"/deposits/{draft}", "vendor")["receipt"] == "pending"
     assert (waiting.status_code, waiting.json()["receipt"]) == (202, "pending")
     assert "Retry-After" in waiting.headers
     assert "stored and logged" in waiting.json()["because"]
@@ -42,5 +43,6 @@ def test_a_keyholder_that_is_out_before_leaves_the_draft_open(
     with monkeypatch.context() as away:
         away.setattr(busy.keyholder, "open_lane", out)
         assert busy.ask("POST", f"/deposits/{draft}/finish", "vendor").status_code == 503
-    assert busy.do("GET", f"/deposits/{draft}", "vendor")["state"] == "open"
+    shown = busy.do("GET", f"/deposits/{draft}", "vendor")
+    assert (shown["state"], shown["receipt"]) == ("open", None)
     assert busy.do("POST", f"/deposits/{draft}/finish", "vendor")["receipt"] == "made"
