@@ -22,8 +22,9 @@ from escrow.vault.lanes import LaneAnnouncement, verify_lane
 # The keyholder loads its libraries in under two seconds; on a busy machine ten times that.
 START_TIMEOUT_SECONDS = 30.0
 
-# Headers and checkpoint take some ten milliseconds. A vendor waits for them at his terminal, and
-# his push holds one of the few places in scratch: after this he is told that they follow.
+# Headers and checkpoint take a fraction of a second, on a busy machine a whole one. A vendor waits
+# for them at his terminal, and his push holds one of the few places in scratch: after this he is
+# told that they follow.
 ACKNOWLEDGING_SECONDS = 30.0
 
 
