@@ -203,7 +203,13 @@ def _open_script(files: Sequence[dict[str, Any]], images: Sequence[dict[str, Any
         "set -eu",
         'identity=${1:?"usage: sh open.sh YOUR-AGE-IDENTITY-FILE"}',
         'here=$(cd "$(dirname "$0")" && pwd)',
-        'identity=$(cd "$(dirname "$identity")" && pwd)/$(basename "$identity")',
+        "# Its passphrase is asked for once; the key stays in this shell's memory.",
+        'first=; IFS= read -r first <"$identity" || :',
+        "case $first in",
+        '  age-encryption.org/*|-----BEGIN*) key=$(age -d "$identity") ;;',
+        '  *) key=$(cat "$identity") ;;',
+        "esac",
+        'unseal() { printf \'%s\\n\' "$key" | age -d -i - -o "$2" "$1"; }',
         'cd "$here"',
     ]
     for file in files:
@@ -215,10 +221,10 @@ def _open_script(files: Sequence[dict[str, Any]], images: Sequence[dict[str, Any
         lines.append(f"mkdir -p {folder}")
         if file["encoding"] == "zstd":
             packed = shlex.quote(f"opened/{file['opened_path']}.zst")
-            lines.append(f'age -d -i "$identity" -o {packed} {sealed}')
+            lines.append(f"unseal {sealed} {packed}")
             lines.append(f"zstd -d -q -f --rm {packed} -o {opened}")
         else:
-            lines.append(f'age -d -i "$identity" -o {opened} {sealed}')
+            lines.append(f"unseal {sealed} {opened}")
     if images:
         lines.append("mkdir -p opened/images")
     for image in images:

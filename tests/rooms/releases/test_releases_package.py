@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+import pty
+
 import pytest
 
 from escrow.operations.cli.package import (
@@ -10,6 +15,7 @@ from escrow.operations.cli.package import (
     Package,
     PathLeavesFolder,
 )
+from escrow.vault import age
 
 
 def deposit(number: int, path: str = "p/deposit-1/parts/source/s", of: str = "dep_1"):
@@ -75,3 +81,49 @@ def test_a_digest_that_is_none(tmp_path) -> None:
     with pytest.raises(DigestMalformed):
         package(tmp_path / "release").write_papers([with_image(sha256="0  /etc/passwd\nx")])
     assert list(tmp_path.iterdir()) == []
+
+
+PASSPHRASE = "correct horse"
+
+
+def sealed_package(folder, identity) -> list[dict]:
+    """Write the papers of a package with two age files that an identity opens."""
+    folder.mkdir(parents=True)
+    files = []
+    for name in ("one", "two"):
+        (folder / f"{name}.age").write_bytes(age.encrypt_bytes(name.encode(), [identity.recipient]))
+        sha256 = hashlib.sha256(name.encode()).hexdigest()
+        paths = {"path": f"{name}.age", "opened_path": name, "sha256": sha256}
+        files.append(paths | {"encoding": "identity", "original": name, "media": "file"})
+    chosen = [deposit(1) | {"files": files}]
+    package(folder, *chosen).write_papers(chosen)
+    return chosen
+
+
+@pytest.mark.parametrize("passphrase", [None, PASSPHRASE], ids=["plain", "protected"])
+def test_stock_age_asks_once_for_the_passphrase(tmp_path, passphrase) -> None:
+    identity = age.new_x25519_identity()
+    sealed_package(tmp_path / "release", identity)
+    key = tmp_path / "my key.age"
+    age.write_identity_file(key, identity, age.Passphrase(passphrase) if passphrase else None)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvp("sh", ["sh", str(tmp_path / "release" / "open.sh"), str(key)])
+    said = answered(terminal, passphrase)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, said
+    assert said.count("passphrase") == (1 if passphrase else 0)
+    assert (tmp_path / "release" / "opened" / "two").read_bytes() == b"two"
+
+
+def answered(terminal: int, passphrase: str | None) -> str:
+    """Return what was said on a terminal, the passphrase given at the first question."""
+    said, given = "", False
+    # Linux ends a terminal that nobody writes to any more with an error.
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 1024):
+            said += piece.decode()
+            if passphrase and not given and "passphrase" in said:
+                os.write(terminal, f"{passphrase}\n".encode())
+                given = True
+    os.close(terminal)
+    return said
