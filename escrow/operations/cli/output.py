@@ -107,7 +107,8 @@ def value_text(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case Mapping():
-            return ", ".join(f"{name} {value_text(one)}" for name, one in value.items())
+            told = ((name, value_text(one)) for name, one in value.items())
+            return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in told if text)
         case list() | tuple():
             return "; ".join(map(value_text, value))
         case _:

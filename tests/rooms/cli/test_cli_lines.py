@@ -12,7 +12,7 @@ import pytest
 
 from escrow.ground.signatures import SigningKey
 from escrow.operations.cli import ending, remote
-from escrow.operations.cli.output import exit_code_of
+from escrow.operations.cli.output import exit_code_of, value_text
 from escrow.vault import age
 from tests.rooms.cli.conftest import Desk, Run
 from tests.rooms.cli.lines import Line
@@ -239,3 +239,7 @@ def test_a_family_tells_a_script_what_is_known() -> None:
     assert exit_code_of(remote.NoToken("A.", "B.")) == 2
     assert exit_code_of(ending.described(json.JSONDecodeError("x", "", 0))) == 2
     assert exit_code_of(ending.described(IsADirectoryError(21, "Is a directory", "x"))) == 2
+
+
+def test_mapping_is_read_as_words_and_what_is_empty_is_left_out() -> None:
+    assert value_text({"served_on": "2026-03-02", "cure_last_day": None}) == "served on 2026-03-02"
