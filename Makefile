@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
-STATE ?= /var/lib/escrow
+# Where every other command looks, too.
+STATE ?= $(or $(ESCROW_HOME),/var/lib/escrow)
 
 .PHONY: help setup mail engine images demo serve test test-fast lint bench docs lock clean
 
