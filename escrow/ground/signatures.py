@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -78,7 +79,7 @@ class PublicKey:
             )
         return cls(raw)
 
-    @property
+    @cached_property
     def key_id(self) -> str:
         """SHA-256 of the 32 raw bytes in hex: Sigsum's key hash, and our DSSE keyid."""
         return hashlib.sha256(self.raw).hexdigest()
