@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from builders.finding_types import FindingType
+from builders.findings_of_deposits import AS_FILES
 
 RECIPE = (
     FindingType(
@@ -10,7 +11,7 @@ RECIPE = (
         "escrow.toml cannot be read",
         "fail",
         "The deposited escrow.toml is not valid TOML: {problem}.",
-        "Correct the line named; 'escrow preflight' reads the file in the same way.",
+        "Correct the line named, and deposit the source again.",
     ),
     FindingType(
         "E-RECIPE-INVALID",
@@ -265,8 +266,7 @@ BUILDING = (
         "The build needs a submodule that is not deposited",
         "fail",
         "The build stops because the submodule folder '{file}' is empty.",
-        "Run 'git submodule update --init --recursive' and deposit the folder with "
-        "'escrow deposit source .'.",
+        f"Run 'git submodule update --init --recursive' and {AS_FILES}.",
     ),
     FindingType(
         "E-BUILD-COMPILE-ERROR",

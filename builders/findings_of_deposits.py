@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from builders.finding_types import FindingType
 
+# A git bundle, like a push, carries neither submodules nor LFS objects; a tar of the files does.
+AS_FILES = (
+    "deposit the files themselves: 'tar --exclude=.git -cf ../source.tar .', then 'escrow deposit "
+    "send VENDOR/PRODUCT --source ../source.tar'"
+)
+
 UNPACKING = (
     FindingType(
         "E-UNPACK-UNREADABLE",
@@ -63,7 +69,8 @@ UNPACKING = (
         "The deposit holds no source",
         "fail",
         "None of the parts of this deposit is source, or the source is empty.",
-        "Push the repository, or deposit its folder: escrow deposit source .",
+        "Push the repository, or deposit its folder: 'escrow deposit send VENDOR/PRODUCT --source "
+        ".'.",
     ),
 )
 
@@ -73,16 +80,15 @@ INVENTORY = (
         "A git submodule is not in the deposit",
         "fail",
         "{count} submodule(s) are named but their content is not deposited: {examples}.",
-        "Run 'git submodule update --init --recursive' and deposit the folder with "
-        "'escrow deposit source .', or commit the submodule's files.",
+        f"Run 'git submodule update --init --recursive' and {AS_FILES}; or commit the submodule's "
+        "files in its place and push.",
     ),
     FindingType(
         "E-INVENTORY-LFS-POINTER",
         "A file is only a Git LFS pointer",
         "fail",
         "{count} file(s) are Git LFS pointers, the objects themselves were not pushed: {examples}.",
-        "Run 'git lfs pull' and deposit the folder with 'escrow deposit source .'; a plain push "
-        "carries no LFS objects.",
+        f"A push carries no LFS objects: run 'git lfs pull' and {AS_FILES}.",
     ),
     FindingType(
         "E-INVENTORY-ENCRYPTED-PART",
@@ -158,7 +164,8 @@ MATERIALS = (
         "A required material is missing",
         "fail",
         "The agreement requires {material}, and the deposit holds none.",
-        "Deposit it: 'escrow deposit' sends {kind}; parts once sent are carried forward.",
+        "Deposit it: 'escrow deposit begin VENDOR/PRODUCT', 'escrow deposit add DRAFT PATH --kind "
+        "{kind}', 'escrow deposit finish DRAFT'; parts once sent are carried forward.",
     ),
     FindingType(
         "E-MATERIAL-EMPTY",
@@ -187,7 +194,8 @@ MATERIALS = (
         "warn",
         "The part '{part}', which a build may read, was carried forward as of {as_of} and is not "
         "opened again.",
-        "Deposit the parts that a build reads in one deposit: escrow deposit begin … finish.",
+        "Deposit the parts that a build reads in one deposit: 'escrow deposit begin', 'add' for "
+        "each, 'finish'.",
         untested=True,
     ),
     FindingType(

@@ -104,7 +104,8 @@ class PushCommands:
         if not self.capabilities >= _REQUIRED:
             raise PushTooOld(
                 "This git client cannot read a report on its push, so none can be acknowledged.",
-                "Push with git 1.7.10 or later, or deposit with 'escrow deposit'.",
+                "Push with git 1.7.10 or later, or deposit with "
+                "'escrow deposit send VENDOR/PRODUCT --source .'.",
             )
 
 

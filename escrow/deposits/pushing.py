@@ -267,7 +267,8 @@ async def _bounded(chunks: AsyncIterator[bytes], pack_bytes: int) -> AsyncIterat
         if received > pack_bytes * _DRAIN_FACTOR:
             raise PushMalformed(
                 f"The push is longer than {size_text(pack_bytes)}.",
-                "Deposit a bundle of the repository with 'escrow deposit', which can be resumed.",
+                "Deposit a bundle of the repository, which can be resumed: 'escrow deposit send "
+                "VENDOR/PRODUCT --source .'.",
             )
         yield chunk
 
