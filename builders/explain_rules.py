@@ -28,6 +28,9 @@ Explain = Callable[[re.Match[str]], Iterable[Explained]]
 _OF_SANDBOX = ("/ws/", "/tmp/")  # noqa: S108 - paths of the sandbox, compared only
 _OF_SYSTEM = ("/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/")
 
+# What a compiler is given, and never includes.
+_SOURCE_ENDINGS = (".c", ".cc", ".cpp", ".cxx", ".m", ".s", ".S")
+
 # Commands that only fetch.
 _FETCHING = frozenset(("curl", "wget"))
 
@@ -66,6 +69,14 @@ def _missing_file(match: re.Match[str]) -> Iterable[Explained]:
     if path.startswith("/") and not path.startswith(_OF_SANDBOX):
         return [Explained("E-BUILD-ABSOLUTE-PATH", (("file", path),))]
     return [Explained("E-BUILD-FILE-MISSING", (("file", path),))]
+
+
+def _missing_header(match: re.Match[str]) -> Iterable[Explained]:
+    """The compiler says the same of a header and of a source file that it was to compile."""
+    name = match[1]
+    if name.startswith("/") or name.endswith(_SOURCE_ENDINGS):
+        return _missing_file(match)
+    return _hinted("E-BUILD-HEADER-MISSING", "header", header_hint)(match)
 
 
 def _missing_command(match: re.Match[str]) -> Iterable[Explained]:
@@ -175,8 +186,14 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
     # C and C++
     (
         r"fatal error: '?([^':]{1,200})'?(?:: No such file or directory| file not found)",
-        _hinted("E-BUILD-HEADER-MISSING", "header", header_hint),
+        _missing_header,
     ),
+    (
+        r"\b(?:cc|gcc|g\+\+|c\+\+|clang|clang\+\+)(?:-\d+)?: error: ([^:]{1,300}): No such file",
+        _missing_file,
+    ),
+    # A library or object named by its path; one that is named by -l has no file of its own.
+    (r"\bld(?:\.\w+)?: cannot find ([^-:\s][^:\s]{0,300}): No such file", _missing_file),
     (
         r"cannot find -l([A-Za-z0-9_.+-]{1,100}?)(?::|$)",
         _hinted("E-BUILD-LIBRARY-MISSING", "library", library_hint),
@@ -212,6 +229,14 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
     ),
     (r"No rule to make target '([^']{0,299}/[^']{1,300})'\.", _missing_file),
     (r"CMake Error .{1,300}Cannot find source file: (\S{1,300})", _missing_file),
+    (
+        r'CMake Error .{1,300}add_subdirectory given source "([^"]{1,300})" which is not an',
+        _missing_file,
+    ),
+    (
+        r"CMake Error .{1,300}The source directory (/\S{1,300}) does not contain a CMakeLists\.txt",
+        _missing_file,
+    ),
     (
         r"Package '([A-Za-z0-9_.+-]{1,100})', required by '[^']{1,100}', not found",
         _hinted("E-BUILD-PACKAGE-CONFIG-MISSING", "package", configuration_hint),

@@ -132,8 +132,8 @@ BUILDING = (
         "Python distributions are missing from the deposit",
         "fail",
         "The build is incomplete: the Python distribution(s) {names} are not in the deposit.",
-        "Run, with Python {python} on Linux: pip download -d deps/pypi {arguments} and deposit "
-        "deps/ with the source.",
+        "Run, with Python {python} on Linux: pip download -d deps/pypi {arguments} and commit "
+        "deps/ with the source (git add --force deps: a .gitignore may hide it).",
     ),
     FindingType(
         "E-BUILD-PYTHON-TOOL-MISSING",
@@ -141,8 +141,8 @@ BUILDING = (
         "fail",
         "The build is incomplete: building the package needs {names}, which the deposit does not "
         "bring and the builder image does not have.",
-        "Run, with Python {python} on Linux: pip download -d deps/pypi {arguments} and deposit "
-        "deps/ with the source.",
+        "Run, with Python {python} on Linux: pip download -d deps/pypi {arguments} and commit "
+        "deps/ with the source (git add --force deps: a .gitignore may hide it).",
     ),
     FindingType(
         "E-BUILD-PYTHON-VERSION",
@@ -166,8 +166,8 @@ BUILDING = (
         "fail",
         "The build is incomplete: the npm package(s) {names} are not in the deposit; npm stops at "
         "the first, so others may be missing too.",
-        "Run, beside package.json, on Linux: {first}npm ci --cache deps/npm and deposit deps/ with "
-        "the source.",
+        "Run, beside package.json, on Linux: {first}npm ci --cache deps/npm and commit deps/ with "
+        "the source (git add --force deps: a .gitignore may hide it).",
     ),
     FindingType(
         "E-BUILD-NODE-MODULE",

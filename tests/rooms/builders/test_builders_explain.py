@@ -60,6 +60,26 @@ LINES = {
         "libssl-dev",
     ),
     "p.c:1:10: fatal error: 'own.h' file not found": ("E-BUILD-HEADER-MISSING", "own.h"),
+    'p.c:1:10: fatal error: /opt/acme/licence.h: No such file or directory\n    1 | #include "x"': (
+        "E-BUILD-ABSOLUTE-PATH",
+        "/opt/acme/licence.h",
+    ),
+    "cc1: fatal error: pkg/_fast.c: No such file or directory": (
+        "E-BUILD-FILE-MISSING",
+        "pkg/_fast.c",
+    ),
+    "x86_64-linux-gnu-gcc-12: error: pkg/_fast.o: No such file or directory": (
+        "E-BUILD-FILE-MISSING",
+        "pkg/_fast.o",
+    ),
+    "/usr/bin/ld: cannot find /home/ci/lib/libkey.a: No such file or directory": (
+        "E-BUILD-ABSOLUTE-PATH",
+        "/home/ci/lib/libkey.a",
+    ),
+    "/usr/bin/ld: cannot find parts/key.o: No such file or directory": (
+        "E-BUILD-FILE-MISSING",
+        "parts/key.o",
+    ),
     "/usr/bin/ld: cannot find -lpq: No such file or directory": (
         "E-BUILD-LIBRARY-MISSING",
         "libpq-dev",
@@ -128,6 +148,13 @@ LINES = {
     "  CMake 3.30 or higher is required.": ("E-BUILD-TOOL-VERSION", "CMake 3.30"),
     "CMake Error at CMakeLists.txt:3 (add_executable):\n  Cannot find source file:\n\n"
     "    lost.c\n": ("E-BUILD-FILE-MISSING", "lost.c"),
+    'CMake Error at CMakeLists.txt:9 (add_subdirectory):\n  add_subdirectory given source "third/z"'
+    " which is not an existing\n  directory.\n": ("E-BUILD-FILE-MISSING", "third/z"),
+    "CMake Error at CMakeLists.txt:9 (add_subdirectory):\n  The source directory\n\n"
+    "    /ws/src/third/z\n\n  does not contain a CMakeLists.txt file.\n": (
+        "E-BUILD-FILE-MISSING",
+        "third/z",
+    ),
     "-- Looking for x - not found\ncc -c error.c\nit is an error": (
         "E-BUILD-COMMAND-FAILED",
         "it is an error",
