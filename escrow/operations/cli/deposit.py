@@ -6,6 +6,7 @@ is best pushed with git; a directory given here is bundled (a git work tree) or 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 
 from escrow.ground.errors import EscrowError, InvalidInput
 from escrow.operations.cli import remote
-from escrow.operations.cli.material import Material, check_material, material_of
+from escrow.operations.cli.material import Material, check_material, left_behind, material_of
 from escrow.operations.cli.output import (
     EXIT_COULD_NOT_TELL,
     complain,
@@ -35,6 +36,12 @@ class NothingNamed(InvalidInput):
     code = "cli.nothing-named"
 
 
+class RepositoryNotSaid(InvalidInput):
+    """A product has several repositories, and the source could stand for any of them."""
+
+    code = "cli.repository-not-said"
+
+
 @app.command("send")
 def send(
     product: ProductArgument,
@@ -42,6 +49,9 @@ def send(
     data: Annotated[_Paths, typer.Option(help="A data dump (file or folder).")] = None,
     docs: Annotated[_Paths, typer.Option(help="Documents (file or folder).")] = None,
     artifacts: Annotated[_Paths, typer.Option(help="What is shipped.")] = None,
+    repository: Annotated[
+        str | None, typer.Option(help="Which repository the source is, where there are several.")
+    ] = None,
 ) -> None:
     """Deposit materials in one go: begin, upload each, finish, receipt.
 
@@ -57,11 +67,15 @@ def send(
         )
     for kind, path in wanted:
         check_material(kind, path)
+    source_name = _source_name(product, repository) if source else ""
+    if source and (behind := left_behind(source)):
+        complain(behind)
     draft = _begun(product)["id"]
     try:
         for kind, path in wanted:
             with material_of(kind, path) as material:
-                send_material(draft, material)
+                named = replace(material, name=source_name) if kind == "source" else material
+                send_material(draft, named)
     except (EscrowError, KeyboardInterrupt):
         complain(
             f"The draft {draft} stays open: go on with 'escrow deposit add {draft} …' and "
@@ -139,6 +153,27 @@ def list_deposits(product: ProductArgument) -> None:
     items = remote.call("GET", path).json()["items"]
     columns = ("number", "state", "verdict", "level", "sealed_at", "id")
     give_table(items, columns, "No deposits yet.")
+
+
+def _source_name(product: str, repository: str | None) -> str:
+    """Return the repository that a source stands for; its part is named as a push would name it.
+
+    Under a name of its own it would not replace what was pushed, but lie beside it in every later
+    deposit.
+
+    Raises:
+        RepositoryNotSaid: there are several, or none of this name.
+    """
+    document = remote.call("GET", f"/products/{remote.product_path(product)}").json()
+    known = [url.rpartition("/")[2].removesuffix(".git") for url in document["push_urls"]]
+    if repository is None and len(known) == 1:
+        return str(known[0])
+    if repository in known:
+        return str(repository)
+    raise RepositoryNotSaid(
+        f"The product has the repositories {', '.join(known)}; the source is to be one of them.",
+        "Name it with --repository; nothing was sent.",
+    )
 
 
 def _begun(product: str) -> dict[str, str]:

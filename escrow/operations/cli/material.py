@@ -30,6 +30,10 @@ class BadMaterial(InvalidInput):
     code = "cli.bad-material"
 
 
+# Of what is left behind in a work tree, as many names are told; the first says enough.
+_NAMES_TOLD = 5
+
+
 @dataclass(frozen=True)
 class Material:
     """One part, as a file on this machine."""
@@ -79,6 +83,29 @@ def material_of(kind: str, path: Path) -> Iterator[Material]:
         else:
             _pack(path, packed)
             yield Material(kind, name, "tar", packed)
+
+
+def left_behind(path: Path) -> str | None:
+    """Return a sentence about what lies in a work tree and does not travel in its bundle.
+
+    Downloaded dependencies are often ignored by git, and submodules and LFS objects are no part of
+    a bundle: what a build here finds would be missing there without a word.
+    """
+    if not path.is_dir() or not (path / ".git").exists():
+        return None
+    status = _git(path, "status", "--porcelain", "--ignored", "-z").stdout.split("\0")
+    changed = [entry[3:] for entry in status if entry[2:3] == " "]
+    tracked = _git(path, "ls-files", "--stage").stdout.splitlines()
+    submodules = [line.partition("\t")[2] for line in tracked if line.startswith("160000")]
+    names = [*submodules, *changed]
+    if not names:
+        return None
+    more = f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else ""
+    return (
+        f"Only what is committed is sent, so this stays behind: {', '.join(names[:_NAMES_TOLD])}"
+        f"{more}. Where the build needs it, commit it (git add --force) and deposit again, or "
+        "deposit the files themselves: 'tar --exclude=.git -cf ../source.tar .'."
+    )
 
 
 def _media(path: Path) -> str:
