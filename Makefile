@@ -5,7 +5,7 @@ PY := .venv/bin/python
 # Where every other command looks, too.
 STATE ?= $(or $(ESCROW_HOME),/var/lib/escrow)
 
-.PHONY: help setup mail engine images demo serve test test-fast lint bench docs lock clean
+.PHONY: help setup mail engine images demo serve composed test test-fast lint bench docs lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,6 +29,10 @@ demo: images ## Play the main job on a real open-source project and print each s
 serve: images ## Run the service for real use on 127.0.0.1:8420, its state in $(STATE)
 	@# Production refuses a key manager that was not named; this line names it.
 	@ESCROW_HOME=$(STATE) ESCROW_KEY_MANAGER=file .venv/bin/escrow serve
+
+composed: images ## Run portal, worker, keyholder and PostgreSQL as containers (docker-compose.yml)
+	@scripts/prepare-compose.sh
+	@docker compose up --detach --wait
 
 test: images mail ## Run every test, the Docker ones included
 	@$(PY) -m pytest
