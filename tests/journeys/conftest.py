@@ -116,9 +116,13 @@ class Served:
         wait_for(lambda: socket.exists(), lambda there: not there)
 
 
-def wait_for(look: Callable[[], T], enough: Callable[[T], bool]) -> T:
+def wait_for(
+    look: Callable[[], T],
+    enough: Callable[[T], bool],
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> T:
     """Look again and again until it is enough; a test that waits in vain fails."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + patience_seconds
     while not enough(seen := look()):
         assert time.monotonic() < until, f"waited in vain; last seen: {seen}"
         time.sleep(0.1)

@@ -138,7 +138,7 @@ class _Call(socketserver.BaseRequestHandler):
                 with connection.makefile("rb") as stream:
                     line = stream.readline(MAX_LINE_BYTES)
                 connection.sendall(self.server.desk.answer(role, line))
-        except ssl.SSLEOFError:
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             # Came and went without a word, as the health check beside us does.
             return
         except OSError as problem:
