@@ -46,7 +46,7 @@ _OWNS = Rights(insert=True, update=("*",), delete=True)
 
 # Of these a process reads only what it needs: tokens and answers are the portal's, a share sealed
 # to an agent is nobody's business but his, papers are the parties'.
-_UNREAD: Mapping[str, frozenset[str]] = MappingProxyType(
+UNREAD: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         PORTAL: frozenset(),
         WORKER: frozenset(
@@ -220,14 +220,15 @@ def give_rights(database: Database, passwords: Mapping[str, str]) -> None:
 
 def grants() -> Iterator[str]:
     """Yield the statements that take every right away, and give back those of the table."""
-    everybody = ", ".join(role_name(process) for process in PROCESSES)
+    # PUBLIC too: what somebody granted to all by hand, a role would have beside the table.
+    everybody = ", ".join(["PUBLIC", *(role_name(process) for process in PROCESSES)])
     for schema in ("public", _JOBS):
         yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {everybody}"
         yield f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {everybody}"
     for process in PROCESSES:
         role = role_name(process)
         for table in sorted(metadata.tables):
-            if table not in _UNREAD[process]:
+            if table not in UNREAD[process]:
                 yield f"GRANT SELECT ON {table} TO {role}"
             yield from _writing(role, table, RIGHTS[process].get(table, Rights()))
         yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}"
