@@ -11,6 +11,7 @@ import escrow
 from builders.findings_page import findings_page
 from escrow.ground.errors import EscrowError
 from escrow.notices.pages import notices_page
+from escrow.operations.database_roles_page import database_roles_page
 from escrow.parties.permissions import table_as_markdown
 from escrow.portal.problems import STATUS_OF_FAMILY
 from escrow.releases.pages import requests_page
@@ -32,6 +33,7 @@ def pages() -> Mapping[str, str]:
         "states.md": states_page() + "\n" + requests_page(),
         "permissions.md": _GENERATED + "# Who may do what\n\n" + table_as_markdown(),
         "notices.md": _GENERATED + notices_page(),
+        "database-roles.md": _GENERATED + database_roles_page(),
         "errors.md": _errors_page(),
     }
 
