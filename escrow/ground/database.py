@@ -22,6 +22,8 @@ from typing import cast
 import sqlalchemy as sa
 from sqlmodel import Session, SQLModel, create_engine
 
+from escrow.ground.errors import Unavailable
+
 # Longer than any transaction of ours or of the keyholder, which writes the same file.
 BUSY_TIMEOUT_MILLISECONDS = 30_000
 
@@ -33,11 +35,24 @@ WRITERS_LOCK = 0x6573_6372_6F77
 POOL_SIZE = 5
 POOL_OVERFLOW = 10
 
+# A writer that says nothing for so long inside a transaction is frozen or unplugged, and holds up
+# every process; the server ends it. Between two statements of ours lie milliseconds of signing.
+IDLE_WRITER_MILLISECONDS = 60_000
+
+# SQLSTATE lock_not_available, by which PostgreSQL ends a wait.
+_LOCK_NOT_AVAILABLE = "55P03"
+
 # DBOS has its own tables in the same file; Alembic and our metadata leave them alone.
 metadata = SQLModel.metadata
 
 # Verb modules of the rooms type their session with this name and never import the ORM.
-__all__ = ["Database", "FairLock", "Session", "UtcDateTime", "metadata"]
+__all__ = ["Database", "FairLock", "Session", "UtcDateTime", "WritersBusy", "metadata"]
+
+
+class WritersBusy(Unavailable):
+    """Another process held the turn to write for longer than anybody waits."""
+
+    code = "database.writers-busy"
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -140,6 +155,9 @@ def _engine(url: str, *, immediate: bool) -> sa.Engine:
 
 
 def _postgresql(url: str, immediate: bool) -> sa.Engine:
+    limits = f"-c lock_timeout={BUSY_TIMEOUT_MILLISECONDS}"
+    if immediate:
+        limits += f" -c idle_in_transaction_session_timeout={IDLE_WRITER_MILLISECONDS}"
     engine = create_engine(
         url,
         # A reader sees one moment for as long as it reads, as on SQLite. A writer sees what the
@@ -149,17 +167,31 @@ def _postgresql(url: str, immediate: bool) -> sa.Engine:
         max_overflow=POOL_OVERFLOW,
         # The server may have been restarted since; asked once for each loan, some 0.1 ms.
         pool_pre_ping=True,
-        connect_args={"options": f"-c lock_timeout={BUSY_TIMEOUT_MILLISECONDS}"},
+        connect_args={"options": limits},
     )
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         if immediate:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+            _take_turn(connection)
         else:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
 
     return engine
+
+
+def _take_turn(connection: sa.Connection) -> None:
+    """Wait for the writers' lock, which the transaction's end lets go of."""
+    try:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+    except sa.exc.OperationalError as problem:
+        if getattr(problem.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        seconds = BUSY_TIMEOUT_MILLISECONDS // 1000
+        raise WritersBusy(
+            f"Another process has been writing to the database for {seconds} seconds.",
+            "Nothing of this request was kept; send it again in a minute.",
+        ) from None
 
 
 def _sqlite(url: str, immediate: bool) -> sa.Engine:
