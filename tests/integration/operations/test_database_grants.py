@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,9 +22,11 @@ from tests.postgresql import PostgresqlServer
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 
 
-@pytest.fixture
-def granted(bare_postgresql: PostgresqlServer, tmp_path: Path) -> Iterator[Database]:
-    database = Database(bare_postgresql.url(tmp_path))
+@pytest.fixture(scope="module")
+def granted(
+    bare_postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    database = Database(bare_postgresql.url(tmp_path_factory.mktemp("granted")))
     engine = JobEngine(database.url, "migration", 1, "jobs-1")
     upgrade(database)
     engine.prepare()

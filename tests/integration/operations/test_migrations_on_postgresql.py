@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -19,9 +18,11 @@ from tests.postgresql import PostgresqlServer
 BEYOND_INTEGER = "a size in bytes needs BigInteger"
 
 
-@pytest.fixture
-def migrated(bare_postgresql: PostgresqlServer, tmp_path: Path) -> Iterator[Database]:
-    database = Database(bare_postgresql.url(tmp_path))
+@pytest.fixture(scope="module")
+def migrated(
+    bare_postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    database = Database(bare_postgresql.url(tmp_path_factory.mktemp("migrated")))
     engine = JobEngine(database.url, "migration", 1, "jobs-1")
     engine.prepare()
     upgrade(database)
