@@ -33,8 +33,9 @@ _ERROR_LINE = re.compile(
     r"(?![\w./-])|\*\*\*",
     re.IGNORECASE,
 )
-# What a configuration step did not find while it looked around is no error by itself.
-_PROBES = ("checking ", "-- ")
+# What a configuration step did not find while it looked around is no error by itself, nor is a
+# command that the shell shows before it runs it ('set -x').
+_PROBES = ("checking ", "-- ", "+ ")
 _BUILD_TOOLS_CONTEXT = "to install build dependencies"
 
 _LOCK_FIRST = "npm install --package-lock-only, commit package-lock.json, then run "

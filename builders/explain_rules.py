@@ -228,6 +228,12 @@ _TABLE: tuple[tuple[str, Explain], ...] = (
         _missing_file,
     ),
     (r"No rule to make target '([^']{0,299}/[^']{1,300})'\.", _missing_file),
+    # Automake: a folder of SUBDIRS, or a file that the GNU standards ask for.
+    (
+        r"error: required (?:directory|file) [`\u2018']?([^\s'\u2019]{1,300}?)['\u2019]?"
+        r" (?:does not exist|not found)$",
+        _missing_file,
+    ),
     (r"CMake Error .{1,300}Cannot find source file: (\S{1,300})", _missing_file),
     (
         r'CMake Error .{1,300}add_subdirectory given source "([^"]{1,300})" which is not an',

@@ -29,6 +29,9 @@ _ALIASES: Mapping[str, Ecosystem] = {
 _CLAUSE = re.compile(r"(>=|<=|==|~=|!=|>|<)\s*3\.(\d{1,3})(\.\*|\.\d+)*\s*")
 
 
+_NODE_CLAUSE = re.compile(r"(>=|<=|>|<|\^|~|=)?\s*v?(\d{1,4})((?:\.(?:\d{1,6}|[xX*]))*)")
+
+
 @dataclass(frozen=True)
 class Offer:
     """A builder that is offered."""
@@ -68,6 +71,8 @@ def offer_for(candidate: Candidate) -> Offer | None:
         return None
     if candidate.ecosystem == "python":
         return python_offer(requires_python(candidate))
+    if candidate.ecosystem == "node":
+        return node_offer(_engine(candidate))
     return resolve_builder(candidate.ecosystem)
 
 
@@ -87,6 +92,42 @@ def python_offer(specifier: str) -> Offer | None:
         if _allows(specifier, int(version.partition(".")[2])):
             return Offer("python", suite)
     return None
+
+
+def _engine(candidate: Candidate) -> str:
+    value = candidate.folder.get("package.json", {}).get("engine")
+    return value if isinstance(value, str) else ""
+
+
+def node_offer(engine: str) -> Offer:
+    """Return the first offered Node that ``engines.node`` allows; the newest where none is.
+
+    npm itself only warns of an engine that does not fit, so this never refuses: the build has the
+    last word. Only major versions are compared, as Debian keeps one line of each.
+    """
+    offered = _VERSIONS["node"]
+    fitting = [suite for major, suite in offered.items() if _runs_on(engine, int(major))]
+    return Offer("node", (fitting or list(offered.values())[-1:])[0])
+
+
+def _runs_on(engine: str, major: int) -> bool:
+    alternatives = re.sub(r"(\S+)\s+-\s+(\S+)", r">=\1 <=\2", engine).split("||")
+    return any(
+        all(_holds(clause, major) for clause in _NODE_CLAUSE.finditer(alternative))
+        for alternative in alternatives
+    )
+
+
+def _holds(clause: re.Match[str], major: int) -> bool:
+    """Return whether one comparison of the range allows some version of a major."""
+    sign, number, has_rest = clause[1], int(clause[2]), bool(clause[3].strip(".0xX*"))
+    if sign == ">=":
+        return major >= number
+    if sign == ">":
+        return major > number or (has_rest and major == number)
+    if sign == "<":
+        return major < number or (has_rest and major == number)
+    return major <= number if sign == "<=" else major == number
 
 
 def _allows(specifier: str, minor: int) -> bool:

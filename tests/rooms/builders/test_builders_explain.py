@@ -155,6 +155,15 @@ LINES = {
         "E-BUILD-FILE-MISSING",
         "third/z",
     ),
+    "Makefile.am:9: error: required directory ./vendor/regex does not exist": (
+        "E-BUILD-FILE-MISSING",
+        "./vendor/regex",
+    ),
+    "Makefile.am: error: required file './NEWS' not found": ("E-BUILD-FILE-MISSING", "'./NEWS'"),
+    "+ check --on-error\ncheck: 3 comparisons failed": (
+        "E-BUILD-COMMAND-FAILED",
+        "3 comparisons failed",
+    ),
     "-- Looking for x - not found\ncc -c error.c\nit is an error": (
         "E-BUILD-COMMAND-FAILED",
         "it is an error",
