@@ -51,6 +51,8 @@ class Step(StrEnum):
     SUPERSEDE = "supersede"
 
 
+# EXECUTING is in none of these: once the intent is in the ledger, nothing that comes after it stops
+# the release (threat model, claim 6). A late objection is logged and changes nothing.
 _WAITING = (State.FILED, State.CURING, State.OBJECTION_WINDOW)
 _CONSENTABLE = (*_WAITING, State.DISPUTED)
 _AGREED = (State.APPROVED, State.CONFIRMING)
@@ -67,6 +69,8 @@ TRANSITIONS: Mapping[tuple[State, Step], State] = MappingProxyType(
         (State.FILED, Step.SERVE): State.OBJECTION_WINDOW,
         (State.FILED, Step.SERVE_CURABLE): State.CURING,
         (State.CURING, Step.END_CURE): State.OBJECTION_WINDOW,
+        # From the window alone: silence approves nothing before service is proven (threat model,
+        # claim 5), nor over an objection, so FILED, CURING and DISPUTED have no such row.
         (State.OBJECTION_WINDOW, Step.FALL_SILENT): State.APPROVED,
         **_from(_CONSENTABLE, Step.CONSENT, State.APPROVED),
         # The first of two who bind the vendor jointly: alone it changes nothing.
@@ -77,6 +81,8 @@ TRANSITIONS: Mapping[tuple[State, Step], State] = MappingProxyType(
         **_from(_OPEN, Step.WITHDRAW, State.WITHDRAWN),
         **_from(_OPEN, Step.SUPERSEDE, State.VOID),
         (State.APPROVED, Step.OPEN_CONFIRMATION): State.CONFIRMING,
+        # No row counts to k: the table knows no agents. Who gave how many confirmations, in which
+        # round, is counted from the ledger before each intent (escrow/releases/decision.py).
         (State.CONFIRMING, Step.CONFIRM): State.CONFIRMING,
         (State.CONFIRMING, Step.INTEND): State.EXECUTING,
         (State.EXECUTING, Step.EXECUTE): State.RELEASED,

@@ -20,6 +20,8 @@ TAG_BYTES = 16
 SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES
 PAYLOAD_NONCE_BYTES = 16
 
+# Last byte of each chunk's nonce (age.md, "Payload"): cut off behind a whole chunk, a payload would
+# end in one that was not sealed as the last, and does not open.
 _FINAL = b"\x01"
 _NOT_FINAL = b"\x00"
 
@@ -42,6 +44,8 @@ class ChunkSealer:
             final: nothing follows; this instance is not to be used again.
         """
         nonce = self.index.to_bytes(11, "big") + (_FINAL if final else _NOT_FINAL)
+        # Counted before the cipher runs: a call that fails leaves a gap, never a nonce used twice.
+        # Eleven bytes of counter are not checked for overflow; 2^88 chunks are never reached.
         self.index += 1
         size = len(chunk) + TAG_BYTES
         return self._cipher.encrypt_into(nonce, chunk, None, sealed[:size])
@@ -80,6 +84,8 @@ class ChunkCutter:
             final: nothing follows; the tail is sealed as the last chunk.
         """
         size = 0
+        # Greater, not equal: a chunk that is just full may turn out to be the last, and an empty
+        # last chunk after others is refused (age.md, "Payload").
         while len(self.tail) + len(data) > CHUNK_BYTES:
             taken = CHUNK_BYTES - len(self.tail)
             chunk = self.tail + data[:taken] if self.tail else data[:taken]
