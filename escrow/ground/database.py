@@ -3,7 +3,7 @@
 One transaction writes at a time, on either database. On SQLite the writer opens every transaction
 with ``BEGIN IMMEDIATE``: with a deferred ``BEGIN`` two requests that read and then insert fail
 with "database is locked" however long the timeout. On PostgreSQL it takes one advisory lock first,
-which all processes share (docs/decisions/0004). One fair lock per process queues our own writers:
+which all processes share (docs/decisions/0005). One fair lock per process queues our own writers:
 SQLite's busy handler polls and starves, and on PostgreSQL each waiter would hold a connection.
 Durability is ``synchronous=FULL``, PostgreSQL's own default: what was acknowledged survives a
 power cut.

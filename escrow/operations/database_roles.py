@@ -13,10 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from escrow.ground.database import Database, metadata
+from escrow.ground.database import Database
 from escrow.ground.errors import InvalidInput
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.wire import PORTAL, WORKER
+from escrow.operations.tables import metadata
 
 # Roles belong to the whole server, so their names say whose they are.
 PREFIX: Final = "escrow_"

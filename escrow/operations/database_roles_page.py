@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from escrow.ground.database import metadata
 from escrow.operations.database_roles import PROCESSES, RIGHTS, UNREAD, Rights, role_name
+from escrow.operations.tables import metadata
 
 _ABOVE = """\
 # Rights in the database
