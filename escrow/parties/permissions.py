@@ -8,7 +8,8 @@ after this table let him in. No verb here performs an act of a party; acts carry
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from escrow.ground.errors import NotFound
@@ -126,6 +127,8 @@ class Principal:
         product_ids: the only products that it reaches; None for no such bound.
         agreement_ids: the only agreements that it reaches; None for no such bound.
         is_use_due: the last use noted is old enough to be noted anew (``tokens.note_use``).
+        holds_until: when the token expires or its use is to be noted anew, whichever is sooner;
+            until then time alone changes nothing about it. None where nobody asked a clock.
     """
 
     token_id: TokenId
@@ -136,6 +139,7 @@ class Principal:
     product_ids: frozenset[ProductId] | None = None
     agreement_ids: frozenset[AgreementId] | None = None
     is_use_due: bool = False
+    holds_until: datetime | None = field(default=None, compare=False)
 
     @property
     def actor(self) -> str:

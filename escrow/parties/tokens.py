@@ -195,6 +195,7 @@ def authenticate(
         product_ids=_read(row.product_ids, ProductId),
         agreement_ids=_read(row.agreement_ids, AgreementId),
         is_use_due=row.last_used_at is None or now - row.last_used_at >= USE_NOTED_EVERY,
+        holds_until=min(row.expires_at, (row.last_used_at or now) + USE_NOTED_EVERY),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from escrow.ground.errors import NotAuthenticated
 from escrow.parties import idempotency, tokens
 from escrow.parties.permissions import Principal
 from escrow.portal.rooms import Rooms
+from escrow.portal.standing_answers import is_known
 
 JSON_MEDIA = "application/json"
 
@@ -131,6 +133,16 @@ async def change_of(
 Number = Annotated[int, Query(ge=1, le=2**31 - 1)]
 
 Changing = Annotated[Change, Depends(change_of)]
+
+
+def tagged(request: Request, document: Mapping[str, object]) -> Response:
+    """Answer with an ETag, and with 304 when the asker has seen exactly this."""
+    text = json.dumps(document)
+    tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if is_known(tag, request.headers.getlist("If-None-Match")):
+        return Response(status_code=304, headers=headers)
+    return Response(text, media_type=JSON_MEDIA, headers=headers)
 
 
 def _answer(text: str, status: int) -> Response:

@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from escrow import VERSION_HEADER, __version__
+from escrow.ground.changes import CommitWatch
 from escrow.portal import problems
 from escrow.portal.bodies import BoundedBodies
 from escrow.portal.git import GitReceiveApp
@@ -22,6 +23,7 @@ from escrow.portal.routes import (
     reports,
     status,
 )
+from escrow.portal.standing_answers import StandingAnswers
 from escrow.portal.tus import TusApp
 
 API = "/api/v1"
@@ -62,10 +64,10 @@ def make_app(rooms: Rooms) -> ASGIApp:
         _summarise(module.router)
         routes.include_router(module.router)
     api.include_router(routes)
-    bounded = BoundedBodies(api)
-    return Switch(
-        bounded, GitReceiveApp(rooms.gate, rooms.reception), TusApp(rooms.gate, rooms.desk)
+    kept = StandingAnswers(
+        BoundedBodies(api), f"{API}/deposits/", CommitWatch(rooms.database), rooms.clock
     )
+    return Switch(kept, GitReceiveApp(rooms.gate, rooms.reception), TusApp(rooms.gate, rooms.desk))
 
 
 def _summarise(router: APIRouter) -> None:

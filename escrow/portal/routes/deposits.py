@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from escrow.deposits import records
@@ -14,10 +14,11 @@ from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.identifiers import DepositId, ProductId
 from escrow.parties.permissions import Principal, Verb
-from escrow.portal.access import Asker, Changing, Number, RoomsNeeded
+from escrow.portal.access import Asker, Changing, Number, RoomsNeeded, tagged
 from escrow.portal.finding import find_deposit, find_product
 from escrow.portal.problems import documented, documented_change, problem_headers
 from escrow.portal.routes.standing import class_of, reports_for, standing_of
+from escrow.portal.standing_answers import HOLDS_UNTIL
 from escrow.verification.status import show_standing
 
 router = APIRouter(tags=["deposits"])
@@ -128,11 +129,15 @@ def by_number(
 
 
 @router.get("/deposits/{deposit_id}", responses=documented(403, 404))
-def show(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> dict[str, object]:
+def show(request: Request, rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> Response:
     """Show where a deposit stands, as far as the asker may see it."""
     with rooms.database.reading() as session:
         row = find_deposit(session, asker, deposit_id, Verb.READ_STATUS)
-        return _described(session, asker, row)
+        document = _described(session, asker, row)
+    if not asker.is_use_due:
+        # Nothing in the document depends on the time; only whether the token is still good does.
+        setattr(request.state, HOLDS_UNTIL, asker.holds_until)
+    return tagged(request, document)
 
 
 @router.get("/deposits/{deposit_id}/receipt", responses=documented(403, 404))

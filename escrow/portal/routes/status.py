@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -15,7 +12,7 @@ from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.proofs import newest_checkpoint
 from escrow.parties.permissions import Principal, Verb
-from escrow.portal.access import Asker, RoomsNeeded
+from escrow.portal.access import Asker, RoomsNeeded, tagged
 from escrow.portal.finding import (
     address_of,
     agreement_between,
@@ -44,7 +41,7 @@ def product_status(
     with rooms.database.reading() as session:
         found = find_product(session, asker, vendor, product, Verb.READ_STATUS)
         document = _product_status(session, rooms, asker, found)
-    return _tagged(request, document)
+    return tagged(request, document)
 
 
 @router.get("/agreements/{agreement_id}/status", responses=documented(403, 404))
@@ -67,7 +64,7 @@ def agreement_status(
         "missing": [one.what for one in view.missing],
         "products": products,
     }
-    return _tagged(request, document)
+    return tagged(request, document)
 
 
 @router.get("/trust-root", responses=documented_open())
@@ -136,15 +133,3 @@ def _cadence(
         "next_deposit_due": rfc3339(strictest.due_at),
         "overdue": any(cadence.is_overdue for cadence in cadences),
     }
-
-
-def _tagged(request: Request, document: dict[str, object]) -> Response:
-    """Answer with an ETag, and with 304 when the asker has seen exactly this."""
-    text = json.dumps(document)
-    tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    known = request.headers.get("If-None-Match", "").split(",")
-    # Compared weakly (RFC 9110, section 13.1.2): a proxy may have marked our tag as weak.
-    if any(one.strip().removeprefix("W/") in (tag, "*") for one in known):
-        return Response(status_code=304, headers=headers)
-    return Response(text, media_type="application/json", headers=headers)
