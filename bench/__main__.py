@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-BENCHES = ("sealing", "push", "upload", "trial_build", "ledger")
+BENCHES = ("sealing", "push", "upload", "trial_build", "ledger", "release", "status")
 
 
 def main() -> int:
