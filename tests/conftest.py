@@ -16,6 +16,7 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 ON_BOTH = (
     "attacks/test_release_",
     "rooms/deposits/",
+    "rooms/engine/",
     "rooms/evidence/",
     "rooms/ledger/",
     "rooms/notices/",

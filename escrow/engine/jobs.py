@@ -105,6 +105,8 @@ class JobEngine:
         self._beat = (beat_seconds, ttl_seconds)
         self._definitions: dict[str, _Definition] = {}
         self._running: set[str] = set()
+        # Jobs that this process let go of while the others might have taken it for dead.
+        self._let_down: set[str] = set()
         self._changed = threading.Condition()
         self._file = records.sqlite_file(database_url)
         self._connections = records.job_connections(database_url)
@@ -300,6 +302,7 @@ class JobEngine:
             beat_seconds=beat_seconds,
             ttl_seconds=ttl_seconds,
             alone=self._held is not None,
+            when_well=self._take_up_again,
         )
         DBOS(config=self._configuration())
         for definition in self._definitions.values():
@@ -349,6 +352,10 @@ class JobEngine:
         with self._counted(key):
             try:
                 definition.function(JobContext(key, self), arguments)
+            except JobAbandoned:
+                with self._changed:
+                    self._let_down.add(key)
+                raise
             except Exception as problem:
                 # The boundary of a worker: the log has the whole, the engine's table the code.
                 _log.exception("job %s failed", key)
@@ -364,6 +371,16 @@ class JobEngine:
             with self._changed:
                 self._running.discard(key)
                 self._changed.notify_all()
+
+    def _take_up_again(self) -> None:
+        """Enqueue the jobs that this process let go of in a silence and that nobody took over.
+
+        They are still in its name, and its name is among the living: no reaper would look at them.
+        """
+        with self._changed:
+            keys = set() if self.stopping.is_set() else self._let_down - self._running
+            self._let_down -= keys
+        recovery.enqueue_own(self._client, self.executor_id, keys)
 
     def _check_defined(self, name: str) -> None:
         if self._definitions and name not in self._definitions:

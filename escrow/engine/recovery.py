@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from dbos import DBOS, DBOSClient, WorkflowStatus
 
@@ -41,6 +41,21 @@ def recover(client: DBOSClient, live: Collection[str], version: str) -> frozense
     return dead
 
 
+def enqueue_own(client: DBOSClient, executor_id: str, keys: Collection[str]) -> None:
+    """Enqueue jobs of a living executor that it does not run any more.
+
+    Args:
+        client: reads and changes the jobs.
+        executor_id: a job that meanwhile belongs to another, was cancelled or ended, is left alone.
+        keys: what this executor let go of.
+    """
+    for job in client.list_workflows(workflow_ids=sorted(keys), load_input=False) if keys else []:
+        if job.status == "PENDING" and job.executor_id == executor_id:
+            _log.warning("job %s is taken up again after a silence", job.workflow_id)
+            # Into its own queue: the default is one that knows no limits.
+            client.resume_workflow(job.workflow_id, queue_name=job.queue_name)
+
+
 def tell_stranded(client: DBOSClient, live: Collection[str], version: str) -> None:
     """Log the jobs that no process of this version will take up."""
     for job in _orphans(client, live):
@@ -67,6 +82,7 @@ class Reaper:
         beat_seconds: how often.
         ttl_seconds: after so long without a beat an executor counts as dead.
         alone: a lock proves that no other executor lives, so none can take ours for dead.
+        when_well: called after each beat that others could not have missed.
     """
 
     def __init__(
@@ -79,6 +95,7 @@ class Reaper:
         beat_seconds: float,
         ttl_seconds: float,
         alone: bool,
+        when_well: Callable[[], None],
     ) -> None:
         self._connections = connections
         self._client = client
@@ -87,6 +104,9 @@ class Reaper:
         self._beat_seconds = beat_seconds
         self._ttl_seconds = ttl_seconds
         self._alone = alone
+        self._when_well = when_well
+        # With the lock, whoever starts the engine told them already.
+        self._has_told = alone
         self._last_good_beat = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="job-reaper", daemon=True)
@@ -128,6 +148,10 @@ class Reaper:
                 if good_beats * self._beat_seconds > self._ttl_seconds:
                     dead = recover(self._client, live, self._version)
                     records.forget_executors(self._connections, dead)
+                    self._when_well()
+                    if not self._has_told:
+                        tell_stranded(self._client, live, self._version)
+                        self._has_told = True
             except records.DatabaseProblem as problem:
                 good_beats = 0
                 _log.warning("no beat: %s", type(problem).__name__)

@@ -1,4 +1,4 @@
-"""A started engine on a SQLite file, and everything that a job under test did."""
+"""A started engine on either database, and everything that a job under test did."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Workshop:
         self.url = trial_databases().url(folder)
         self.database = Database(self.url)
         metadata.create_all(self.database.writer)
-        self.engine = JobEngine(self.url, "test", 2, "jobs-1", beat_seconds=0.2, ttl_seconds=0.5)
+        self.engine = JobEngine(self.url, "test", 2, "jobs-1", beat_seconds=0.2, ttl_seconds=2.0)
         self.done: list[str] = []
 
     def define(self, name: str, function: Callable[[JobContext, dict[str, str]], None]) -> None:
