@@ -5,7 +5,7 @@ PY := .venv/bin/python
 # Where every other command looks, too.
 STATE ?= $(or $(ESCROW_HOME),/var/lib/escrow)
 
-.PHONY: help setup mail engine images demo serve composed test test-fast lint bench docs lock clean
+.PHONY: help setup trials engine images demo serve composed test test-fast lint bench docs lock clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -14,8 +14,8 @@ setup: ## Install the Python packages of the lock file into .venv, and the few D
 	@scripts/ensure-python.sh
 	@scripts/ensure-tools.sh git age zstd unshare=util-linux setpriv=util-linux
 
-mail: setup ## Make sure that the mail server of the tests is there (Debian's exim4, not started)
-	@scripts/ensure-tools.sh /usr/sbin/exim4=exim4-daemon-light
+trials: setup ## Make sure that the programs of the tests are there (Debian's exim4, not started; faketime)
+	@scripts/ensure-tools.sh /usr/sbin/exim4=exim4-daemon-light faketime
 
 engine: setup ## Make sure a Docker engine answers (installs Debian's docker.io where none does)
 	@scripts/ensure-engine.sh
@@ -34,7 +34,7 @@ composed: images ## Run portal, worker, keyholder and PostgreSQL as containers (
 	@scripts/prepare-compose.sh
 	@docker compose up --detach --wait
 
-test: images mail ## Run every test, the Docker ones included
+test: images trials ## Run every test, the Docker ones included
 	@$(PY) -m pytest
 
 test-fast: setup ## Run the tests that need neither Docker nor other processes

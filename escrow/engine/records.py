@@ -46,7 +46,7 @@ _EXECUTOR = SQLModel.metadata.tables["job_executor"]
 def job_connections(url: str, *, pool_size: int = _POOL_SIZE) -> Connections:
     """Return an engine whose connections are as DBOS needs them."""
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_size=pool_size, pool_pre_ping=True)
+        return sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
     engine = sa.create_engine(url, pool_size=pool_size, connect_args={"check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")

@@ -30,8 +30,8 @@ BUSY_TIMEOUT_MILLISECONDS = 30_000
 # Names the writers' lock among the advisory locks of the database; DBOS takes others of its own.
 WRITERS_LOCK = 0x6573_6372_6F77
 
-# Connections for each engine of a process. FastAPI runs 40 routes at once, which mostly wait for
-# their turn to write without a connection; the server grants 100 to all processes together.
+# Connections of a process's readers. FastAPI runs 40 routes at once, which mostly wait for their
+# turn to write without a connection; the server grants 100 to all processes together.
 POOL_SIZE = 5
 POOL_OVERFLOW = 10
 
@@ -163,8 +163,9 @@ def _postgresql(url: str, immediate: bool) -> sa.Engine:
         # A reader sees one moment for as long as it reads, as on SQLite. A writer sees what the
         # one before it committed: its first statement waits for the lock, the next look anew.
         isolation_level="READ COMMITTED" if immediate else "REPEATABLE READ",
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_OVERFLOW,
+        # Our own writers take turns (FairLock), so a second connection is for set-up alone.
+        pool_size=1 if immediate else POOL_SIZE,
+        max_overflow=1 if immediate else POOL_OVERFLOW,
         # The server may have been restarted since; asked once for each loan, some 0.1 ms.
         pool_pre_ping=True,
         connect_args={"options": limits},

@@ -110,7 +110,8 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "upload": _OWNS,
         },
         WORKER: {
-            "builder_image": _ADDS,
+            # Changed where an archive was lost and the image exported anew.
+            "builder_image": _KEEPS,
             "document": _ADDS,
             "examination": _KEEPS,
             "finding": _OWNS,
