@@ -62,7 +62,7 @@ def _measure(here: Stage, cast: Cast, size_mib: int) -> None:
     dump = here.folder / "dump.bin"
     write_noise(dump, size_mib * MIB)
     vendor = here.person(cast.tokens["vendor"])
-    here.escrow(vendor, "deposit", "send", PRODUCT, "--data", str(dump))
+    here.escrow(vendor, "deposit", "send", PRODUCT, "--docs", str(dump))
     request = file_request(here, cast)
     here.escrow(vendor, "request", "consent", request, "--key", key(here, "vendor"))
     confirm(here, cast, request, "agent_1")
@@ -101,7 +101,7 @@ def _first_byte(here: Stage, cast: Cast, request: str) -> tuple[str, float]:
 def _confirmed_at(here: Stage) -> float:
     """Return when the portal took the last confirmation, as the ledger has it (to the ms)."""
     query = "SELECT max(at) FROM ledger_entry WHERE type = 'releases:confirmation:given'"
-    with closing(sqlite3.connect(here.folder / "home" / "escrow.db")) as connection:
+    with closing(sqlite3.connect(here.folder / "home" / "database" / "escrow.db")) as connection:
         text = connection.execute(query).fetchone()[0]
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
