@@ -192,8 +192,10 @@ def test_ctrl_c_while_the_service_is_asked(home) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        silent.accept()
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        # Held until the end: a connection that is dropped would be the service's own answer.
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, json.loads(out)["error"]["code"]) == (130, "cli.interrupted")
     assert "Traceback" not in err
