@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -152,6 +153,39 @@ def test_a_part_that_is_missing(package, path) -> None:
     (package / DEPOSIT / "parts/source/core").unlink()
     done = rebuild(package, path)
     assert (done.returncode, "parts/source/core is not there" in done.stdout) == (2, True)
+
+
+def test_an_engine_that_lacks_the_images_loads_them_from_the_package(package, path) -> None:
+    """As on the beneficiary's own machine, which has never seen a builder."""
+    kept = {}
+    for image in (package / "opened/images").glob("*.tar"):
+        builder = f"escrow/builder-{kind(image)}:"
+        tag = next(name for _, name in ours() if name.startswith(builder))
+        kept[tag] = image
+        subprocess.run(["docker", "rmi", "-f", tag], check=True, capture_output=True)
+    before = {identity for identity, _ in ours()}
+    done = rebuild(package, path)
+    assert done.returncode == 0, done.stdout
+    for tag, image in kept.items():
+        # Put back under its name, or the next test would make it anew.
+        command = ["docker", "load", "-q", "-i", str(image)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        identity = told.strip().removeprefix("Loaded image ID: ")
+        assert identity not in before
+        subprocess.run(["docker", "tag", identity, tag], check=True)
+
+
+def kind(image: Path) -> str:
+    """Return which builder an archive of a package holds."""
+    return next(one for one in ("inspector", "cpp") if one in image.name)
+
+
+def ours() -> list[tuple[str, str]]:
+    """Return id and name of every builder image that the engine has."""
+    command = ["docker", "images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = [tuple(line.split(" ", 1)) for line in listed.splitlines()]
+    return [(identity, name) for identity, name in found if name.startswith("escrow/builder-")]
 
 
 @pytest.mark.parametrize("programs", [STOCK, (*STOCK, "sha256sum")])
