@@ -19,30 +19,10 @@ command -v apt-get >/dev/null || refuse "'docker compose' is missing and this is
 plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
 if [ "$(id -u)" = 0 ]; then plugins=/usr/local/lib/docker/cli-plugins; fi
 
-own=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-site_of() {
-    apt-get indextargets --format '$(SITE)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)' "Created-By: Packages" |
-        awk -F'|' -v own="$own" '$2 == own && $3 == "main" && $4 == "Debian" { print $1; exit }'
-}
-site=$(site_of)
-if [ -z "$site" ] && [ "$(id -u)" = 0 ]; then
-    apt-get update -qq
-    site=$(site_of)
-fi
-[ -n "$site" ] || refuse "No Debian mirror is set up on this machine; install Docker's Compose plugin."
-
 echo "==> fetching Compose from Debian $suite (half a minute)"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main" >"$work/sources.list"
-# Lists of its own: what this machine installs from stays as it is.
-apart=(-qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache"
-    -o APT::Sandbox::User=root -o Acquire::Languages=none)
-apt-get "${apart[@]}" update
-(cd "$work" && apt-get "${apart[@]}" download docker-compose)
-dpkg-deb -x "$work"/docker-compose_*.deb "$work/unpacked"
+"$(dirname "$0")/fetch-debian.sh" "$suite" "$work/unpacked" docker-compose
 program=$(find "$work/unpacked" -type f -name docker-compose -perm -u+x | head -n 1)
 [ -n "$program" ] || refuse "The package docker-compose of $suite holds no program of that name."
 install -D -m 755 "$program" "$plugins/docker-compose"
