@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from escrow.ground.errors import InvalidInput, Tampered
+from escrow.ground.errors import InvalidInput, Tampered, Unavailable
 
 _DO_NOT_RELY = "Do not rely on it; fetch the document again, and tell the operator if it stays so."
 
@@ -107,3 +107,21 @@ class WrongEnvironment(EvidenceFails):
     """Do statement and trust root name the same environment? No."""
 
     code = "evidence.wrong-environment"
+
+
+class TimestampUnavailable(Unavailable):
+    """A timestamp authority does not answer, or its answer is of no use."""
+
+    code = "evidence.timestamp-unavailable"
+
+    def __init__(self, authority: str, why: str) -> None:
+        super().__init__(
+            f"The timestamp authority {authority} gave no time: {why}.",
+            "Nothing to do: it is asked again; tell the operator if it stays so for a day.",
+        )
+
+
+class TimestampWrong(EvidenceFails):
+    """Is the timestamp over these bytes, by an authority that the trust root names? No."""
+
+    code = "evidence.timestamp-wrong"

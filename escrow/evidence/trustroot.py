@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from escrow.evidence.anchors import NO_ANCHORS, Anchors, anchors_of
 from escrow.evidence.errors import TrustRootMalformed
 from escrow.ground.digests import canonical_json, sha256_hex
 from escrow.ground.errors import InvalidInput
@@ -25,8 +26,8 @@ TRUST_ROOT_FORMAT = "escrow-trust-root/1"
 PRODUCTION = "production"
 ENVIRONMENTS: frozenset[str] = frozenset(get_args(Environment))
 
-# A trust root has six keys and a name; more is no trust root but an attempt.
-MAX_TRUST_ROOT_CHARS = 64 * 1024
+# Six keys, a name, some witnesses and certificates; more is no trust root but an attempt.
+MAX_TRUST_ROOT_CHARS = 256 * 1024
 
 # Four digits are what a person reads aloud at a time.
 _GROUP_DIGITS = 4
@@ -42,6 +43,7 @@ class TrustRoot:
         log: signs checkpoints; its hash is the log's name.
         leaf: signs the leaves of the public log.
         roles: role name to the key that signs its events and statements.
+        anchors: who outside the service vouches for its history and its times.
 
     Raises:
         TrustRootMalformed: unknown environment or role, or one key for two purposes.
@@ -52,9 +54,11 @@ class TrustRoot:
     log: PublicKey
     leaf: PublicKey
     roles: Mapping[str, PublicKey]
+    anchors: Anchors = NO_ANCHORS
 
     def __post_init__(self) -> None:
         keys = [self.log.raw, self.leaf.raw, *(key.raw for key in self.roles.values())]
+        keys += [one.key.raw for one in self.anchors.witnesses]
         if self.environment not in ENVIRONMENTS:
             raise TrustRootMalformed(f"{self.environment[:40]!r} is no environment.")
         if not self.roles or not set(self.roles) <= ROLES:
@@ -102,6 +106,7 @@ class TrustRoot:
                 log=PublicKey.parse(keys["log"]),
                 leaf=PublicKey.parse(keys["leaf"]),
                 roles={role: PublicKey.parse(key) for role, key in keys["roles"].items()},
+                anchors=anchors_of(value),
             )
         except TrustRootMalformed:
             raise
@@ -120,4 +125,6 @@ class TrustRoot:
                 "leaf": str(self.leaf),
                 "roles": {role: str(self.roles[role]) for role in sorted(self.roles)},
             },
+            # Nothing where there are none: the form, and so the fingerprint, is as it was.
+            **self.anchors.to_json(),
         }

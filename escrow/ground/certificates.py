@@ -42,6 +42,18 @@ def ensure_certificate(certificate: Path, key: Path, name: str, now: datetime) -
     return certificate.read_text(encoding="ascii")
 
 
+def read_certificate(pem: str) -> x509.Certificate:
+    """Return the one certificate that a PEM text holds.
+
+    Raises:
+        ValueError: none, several, or something else.
+    """
+    found = x509.load_pem_x509_certificates(pem.encode("ascii"))
+    if len(found) != 1:
+        raise ValueError("exactly one certificate")
+    return found[0]
+
+
 def _self_signed(key: Path, name: str, now: datetime) -> str:
     private = serialization.load_pem_private_key(key.read_bytes(), None)
     if not isinstance(private, Ed25519PrivateKey):

@@ -23,6 +23,7 @@ from escrow.ground.errors import InvalidInput, Refused
 from escrow.ground.mail_settings import MAIL_SPECS, NO_MAIL_SERVER, MailSettings, SmtpTls
 from escrow.ground.process_settings import PROCESS_SPECS
 from escrow.ground.setting_values import GIB, MIB, PREFIX, Spec
+from escrow.ground.witness_settings import WITNESS_SPECS
 
 Environment = Literal["production", "demo", "development"]
 KeyManagerName = Literal["", "file"]
@@ -145,6 +146,7 @@ class Settings:
     keyholder_address: str | None
     relay_listen: str | None
     relay_address: str | None
+    anchors: Path | None
     smtp_host: str | None
     smtp_tls: SmtpTls
     smtp_port: int
@@ -392,6 +394,7 @@ SPECS: tuple[Spec, ...] = (
         "the longest that one phase of a trial build may take",
     ),
     *PROCESS_SPECS,
+    *WITNESS_SPECS,
     *MAIL_SPECS,
 )
 

@@ -118,6 +118,18 @@ class ConsistencyWrong(ProofFails):
     code = "ledger.consistency-wrong"
 
 
+class CosignatureMalformed(ProofFails):
+    """Is a witness's answer in the form of cosignatures? No."""
+
+    code = "ledger.cosignature-malformed"
+
+
+class CosignatureWrong(ProofFails):
+    """Does a witness's signature hold over the checkpoint? No."""
+
+    code = "ledger.cosignature-wrong"
+
+
 class LedgerBroken(Tampered):
     """Root of what a check of the whole ledger finds; the reason names the row."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from escrow.engine.jobs import JobEngine
+from escrow.evidence.anchors import read_anchors
 from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import SystemClock
 from escrow.ground.database import Database
@@ -214,6 +215,7 @@ def pin_keyholder(settings: Settings, home: Home) -> TrustRoot:
             WORKER: worker_keys(home).report.public,
             "keyholder": PublicKey.parse(public["keyholder"]),
         },
+        anchors=read_anchors(settings.anchors),
     )
     if not home.trust_root.exists():
         write_whole(home.trust_root, seen.to_json(), 0o644)

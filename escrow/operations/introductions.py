@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from escrow.evidence.anchors import read_anchors
 from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.certificates import ensure_certificate
 from escrow.ground.clock import SystemClock
@@ -143,6 +144,7 @@ def make_trust_root(
         log=own.keys["log"],
         leaf=own.keys["leaf"],
         roles={role: one.keys[role] for role, one in {own.role: own, **others}.items()},
+        anchors=read_anchors(settings.anchors),
     )
     _pin(home.trust_root, root.to_json(), own.role)
     write_whole(settings.exchange / own.role / "trust-root.json", root.to_json(), 0o644)

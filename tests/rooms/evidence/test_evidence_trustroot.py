@@ -3,12 +3,16 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from escrow.evidence.anchors import Anchors, read_anchors
 from escrow.evidence.errors import TrustRootMalformed
 from escrow.evidence.trustroot import TrustRoot
+from escrow.ledger.cosignatures import Witness
 from escrow.testing.ledgers import LedgerWorld, named_key
+from escrow.testing.timestamps import TrialAuthority
 
 
 def test_a_trust_root_reads_back(world: LedgerWorld) -> None:
@@ -82,3 +86,54 @@ def test_unknown_roles_are_refused(world: LedgerWorld) -> None:
         replace(world.trust_root, roles={"vendor": named_key("x").public})
     with pytest.raises(TrustRootMalformed, match="roles"):
         replace(world.trust_root, roles={})
+
+
+def _witness(name: str) -> Witness:
+    return Witness(name, f"https://{name}.example", named_key(name).public)
+
+
+def test_witnesses_and_authorities_read_back_and_are_in_the_fingerprint(
+    world: LedgerWorld, tmp_path: Path
+) -> None:
+    authority = TrialAuthority(tmp_path / "tsa").authority
+    anchors = Anchors((_witness("one"), _witness("two")), 2, (authority,))
+    root = replace(world.trust_root, anchors=anchors)
+    assert TrustRoot.from_json(root.to_json()) == root
+    assert root.fingerprint() != world.trust_root.fingerprint()
+    (tmp_path / "anchors.json").write_text(json.dumps(anchors.to_json()))
+    assert read_anchors(tmp_path / "anchors.json") == anchors
+
+
+def test_a_trust_root_without_them_has_the_older_form(world: LedgerWorld) -> None:
+    members = {"format", "service", "environment", "keys"}
+    assert set(json.loads(world.trust_root.to_json())) == members
+
+
+def test_a_quorum_that_cannot_be_is_refused() -> None:
+    for count, quorum in ((2, 3), (2, 0), (0, 1), (2, -1)):
+        with pytest.raises(TrustRootMalformed, match="quorum"):
+            Anchors(tuple(_witness(f"w{one}") for one in range(count)), quorum)
+    with pytest.raises(TrustRootMalformed, match="one name"):
+        Anchors((_witness("one"), _witness("one")), 1)
+
+
+def test_a_witness_with_one_of_our_keys_is_refused(world: LedgerWorld) -> None:
+    own = Witness("one", "https://one.example", world.trust_root.log)
+    with pytest.raises(TrustRootMalformed, match="two purposes"):
+        replace(world.trust_root, anchors=Anchors((own,), 1))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"witnesses": 1}',
+        '{"witnesses": {"quorum": true, "list": []}}',
+        '{"witnesses": {"quorum": 1, "list": [{"name": "a", "url": "ftp://a", "key": "x"}]}}',
+        '{"timestamp_authorities": [{"name": "a", "url": "http://a", "certificates": ["x"]}]}',
+    ],
+)
+def test_a_file_of_anchors_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "anchors.json").write_text(text)
+    with pytest.raises(TrustRootMalformed):
+        read_anchors(tmp_path / "anchors.json")
