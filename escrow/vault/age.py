@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from escrow.vault.age_format import (
+    malformed,
     parse_header,
     render_mac_input,
     render_mac_line,
@@ -218,6 +219,9 @@ def decrypt_bytes(data: bytes, identities: Sequence[Identity]) -> bytes:
     """
     header, payload = split_header(data[: MAX_SMALL_FILE_BYTES + 1])
     file_key = open_header(header, identities)
+    if len(payload) < PAYLOAD_NONCE_BYTES:
+        # In one file the nonce is read with the header; a detached header has none.
+        raise malformed("payload nonce")
     if len(data) > MAX_SMALL_FILE_BYTES or len(payload) < PAYLOAD_NONCE_BYTES + TAG_BYTES:
         raise PayloadTruncated(
             "A small age file is cut off, or is not small.", "Fetch the file again, whole."

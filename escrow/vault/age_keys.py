@@ -42,6 +42,7 @@ _HYBRID_INFO = b"age-encryption.org/mlkem768x25519"
 _HYBRID = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
 _ENCAPSULATED_BYTES = 1120
 _MLKEM_PUBLIC_BYTES = 1184
+_X25519_SHARE_BYTES = 32
 _MLKEM_SEED_BYTES = 64
 
 
@@ -201,7 +202,9 @@ class HybridIdentity:
             raise malformed("mlkem768x25519 arguments")
         enc = decode_base64(unverified_stanza.arguments[0], _ENCAPSULATED_BYTES)
         _check_body(unverified_stanza)
-        private = hpke.MLKEM768X25519PrivateKey(*self._halves())
+        mlkem, x25519 = self._halves()
+        _check_order(x25519, enc[-_X25519_SHARE_BYTES:])
+        private = hpke.MLKEM768X25519PrivateKey(mlkem, x25519)
         try:
             return FileKey(_HYBRID.decrypt(enc + unverified_stanza.body, private, _HYBRID_INFO))
         except InvalidTag:
@@ -252,6 +255,14 @@ class Passphrase:
 def _x25519_wrap_key(shared: bytes, share: bytes, recipient: bytes) -> bytes:
     derive = HKDF(algorithm=SHA256(), length=32, salt=share + recipient, info=_X25519_INFO)
     return derive.derive(shared)
+
+
+def _check_order(private: X25519PrivateKey, share: bytes) -> None:
+    # Forged on purpose, not meant for another; the library's KEM only tells that nothing opens.
+    try:
+        private.exchange(X25519PublicKey.from_public_bytes(share))
+    except ValueError:
+        raise malformed("mlkem768x25519 share of low order") from None
 
 
 def _check_body(stanza: Stanza) -> None:

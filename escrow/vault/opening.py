@@ -135,32 +135,62 @@ def _open_blocks(blocks: Iterator[bytes], file_key: FileKey) -> Iterator[bytes]:
     opener = ChunkOpener(file_key, nonce)
     opened = memoryview(bytearray(_BLOCK_CHUNKS * CHUNK_BYTES))
     for block in blocks:
-        yield _open_block(opener, held, opened, last=False)
+        yield from _open_block(opener, held, opened, last=False)
         held = block
-    yield _open_block(opener, held, opened, last=True)
+    yield from _open_block(opener, held, opened, last=True)
 
 
-def _open_block(opener: ChunkOpener, block: bytes, opened: memoryview, *, last: bool) -> bytes:
+def _open_block(
+    opener: ChunkOpener, block: bytes, opened: memoryview, *, last: bool
+) -> Iterator[bytes]:
+    """Yield what opens of a block in one piece, and raise for what does not open after it."""
     view, size = memoryview(block), 0
+    refusal: PayloadTampered | PayloadTruncated | None = None
     for at in range(0, len(view), SEALED_CHUNK_BYTES):
         chunk = view[at : at + SEALED_CHUNK_BYTES]
-        if last and at + SEALED_CHUNK_BYTES >= len(view):
-            size += _open_last(opener, chunk, opened[size:])
-        else:
-            size += opener.open_into(chunk, opened[size:])
-    return bytes(opened[:size])
+        final = last and at + SEALED_CHUNK_BYTES >= len(view)
+        try:
+            size += opener.open_into(chunk, opened[size:], final=final)
+        except PayloadTampered as problem:
+            more, refusal = _why_refused(opener, chunk, opened[size:], problem, final=final)
+            size += more
+            break
+    if size or refusal is None:
+        yield bytes(opened[:size])
+    if refusal is not None:
+        raise refusal
 
 
-def _open_last(opener: ChunkOpener, chunk: memoryview, opened: memoryview) -> int:
+def _why_refused(
+    opener: ChunkOpener,
+    chunk: memoryview,
+    opened: memoryview,
+    problem: PayloadTampered,
+    *,
+    final: bool,
+) -> tuple[int, PayloadTampered | PayloadTruncated]:
+    """Tell a cut-off payload and one with more behind its end from a changed one.
+
+    All three are refused. A chunk that is authentic in the other role is still the payload's own,
+    so its bytes are opened, as age's vectors have it.
+    """
     try:
-        return opener.open_into(chunk, opened, final=True)
+        size = opener.open_into(chunk, opened, final=not final)
     except PayloadTampered:
-        # Refused either way; that it is authentic as a middle chunk only tells what happened.
-        opener.open_into(chunk, opened)
-        raise _truncated() from None
+        return 0, problem
+    # A middle chunk is whole: a short one is nobody's, and nothing of it is given out.
+    whole = len(chunk) == SEALED_CHUNK_BYTES
+    return size if whole else 0, _truncated() if final else _extended()
 
 
 def _truncated() -> PayloadTruncated:
     return PayloadTruncated(
         "A sealed payload ends too early.", "Fetch it again, whole, or restore it from a replica."
+    )
+
+
+def _extended() -> PayloadTampered:
+    return PayloadTampered(
+        "Bytes follow the last chunk of a sealed payload.",
+        "Do not use what was opened; fetch the payload again or restore it from a replica.",
     )
