@@ -24,15 +24,15 @@ def split(secret: bytes, k: int, n: int) -> tuple[bytes, ...]:
 
     Args:
         secret: at least one byte.
-        k: how many are needed, 2 to n.
-        n: how many are made, at most 255.
+        k: how many are needed; with one, each holder is the secret's master.
+        n: how many are made, at most 255 and more than k: with k of k, each may destroy it.
 
     Raises:
         BadQuorum: k or n out of range.
     """
-    if not (2 <= k <= n <= MAX_SHARES) or not secret:
+    if not (1 < k < n <= MAX_SHARES) or not secret:
         raise BadQuorum(
-            f"A secret cannot be split {k} of {n}.", "Choose 2 <= k <= n <= 255, and a secret."
+            f"A secret cannot be split {k} of {n}.", "Choose 1 < k < n <= 255, and a secret."
         )
     polynomials = [(byte, *secrets.token_bytes(k - 1)) for byte in secret]
     return tuple(

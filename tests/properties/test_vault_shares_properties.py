@@ -10,8 +10,8 @@ SECRETS = st.binary(min_size=1, max_size=32)
 
 @st.composite
 def deals(draw):
-    n = draw(st.integers(2, 12))
-    k = draw(st.integers(2, n))
+    n = draw(st.integers(3, 12))
+    k = draw(st.integers(2, n - 1))
     return draw(SECRETS), k, n
 
 

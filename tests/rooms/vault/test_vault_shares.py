@@ -6,7 +6,7 @@ from escrow.vault.shares import combine, split
 SECRET = bytes(range(100, 132))
 
 
-@pytest.mark.parametrize(("k", "n"), ((1, 3), (0, 3), (4, 3), (2, 256), (-1, 2)))
+@pytest.mark.parametrize(("k", "n"), ((1, 3), (0, 3), (3, 3), (2, 2), (4, 3), (2, 256), (-1, 2)))
 def test_numbers_that_are_no_quorum_are_refused(k: int, n: int) -> None:
     with pytest.raises(BadQuorum):
         split(SECRET, k, n)
@@ -21,9 +21,9 @@ def test_a_share_is_the_values_and_then_its_x() -> None:
 
 
 def test_the_largest_deal_combines() -> None:
-    shares = split(SECRET, 255, 255)
-    assert combine(shares) == SECRET
-    assert combine(shares[:254]) != SECRET
+    shares = split(SECRET, 254, 255)
+    assert combine(shares) == combine(shares[1:]) == SECRET
+    assert combine(shares[:253]) != SECRET
 
 
 @pytest.mark.parametrize(
