@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,10 @@ from escrow.ledger.errors import CosignatureMalformed, CosignatureWrong
 _CONTEXT = "cosignature/v1"
 _COSIGNATURE_TYPE = b"\x04"
 _BLOB_BYTES = 4 + 8 + 64
+
+# How Sigsum's programs name a witness in a note.
+WITNESS_PREFIX = "sigsum.org/v1/witness/"
+_KEY_ID = re.compile(r"[0-9a-f]{64}")
 
 # A witness's name in a trust root is for people; the key is what counts.
 MAX_NAME_CHARS = 80
@@ -121,11 +126,29 @@ def parse_lines(unverified_lines: str, witness: Witness) -> list[Cosignature]:
     return found
 
 
-def note_line(one: Cosignature, witness: Witness) -> str:
+def note_line(one: Cosignature, key: PublicKey) -> str:
     """Return the signature line of a note, without its end."""
-    name = f"sigsum.org/v1/witness/{one.key_id}"
-    blob = _key_hint(name, witness.key) + one.timestamp.to_bytes(8, "big") + one.signature
+    name = f"{WITNESS_PREFIX}{one.key_id}"
+    blob = _key_hint(name, key) + one.timestamp.to_bytes(8, "big") + one.signature
     return f"— {name} {base64.b64encode(blob).decode()}"
+
+
+def unverified_lines_of(note: str) -> list[Cosignature]:
+    """Return what the note's lines say that witnesses signed; nothing of it is verified.
+
+    Only lines that name the witness as Sigsum does tell whose they are.
+    """
+    found = []
+    for line in note.partition("\n\n")[2].splitlines():
+        name, _, text = line.removeprefix("— ").partition(" ")
+        try:
+            blob = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        key_id = name.removeprefix(WITNESS_PREFIX)
+        if key_id != name and _KEY_ID.fullmatch(key_id) and len(blob) == _BLOB_BYTES:
+            found.append(Cosignature(key_id, int.from_bytes(blob[4:12], "big"), blob[12:]))
+    return found
 
 
 def verified_cosignatures(

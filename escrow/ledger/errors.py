@@ -37,6 +37,42 @@ class StreamBusy(Unavailable):
         )
 
 
+class WitnessSilent(Unavailable):
+    """A witness does not answer, or what it answers is no cosignature of its own."""
+
+    code = "ledger.witness-silent"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"The witness {name} did not cosign: {why}.",
+            "It is asked again by itself; ask whoever runs it if it stays so.",
+        )
+
+
+class WitnessAhead(Tampered):
+    """A witness has seen more of this log than we are shown: the log was rolled back, or waits."""
+
+    code = "ledger.witness-ahead"
+
+    def __init__(self, name: str, seen: int, shown: int) -> None:
+        super().__init__(
+            f"The witness {name} has seen {seen} leaves of this log; what is shown has {shown}.",
+            "Sign nothing. If it stays so on a fresh look, the log was rolled back: tell all.",
+        )
+
+
+class WitnessRefuses(Tampered):
+    """A witness says that a checkpoint does not continue the history that it has seen."""
+
+    code = "ledger.witness-refuses"
+
+    def __init__(self, name: str, shown: int) -> None:
+        super().__init__(
+            f"The witness {name} refuses the checkpoint of {shown} leaves: another history.",
+            "Sign nothing, keep what you were shown, and compare it with what others hold.",
+        )
+
+
 class ProofFails(Tampered):
     """Root of every answer "no" to a question about one proof."""
 

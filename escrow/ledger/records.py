@@ -317,6 +317,16 @@ def subtree_hashes(
     return found | {inner[row[0]]: row[1] for row in connection.execute(statement)}
 
 
+def leaves_between(session: Session, start: int, end: int) -> list[bytes]:
+    """Return the leaves start…end-1, as many of them as there are."""
+    statement = (
+        sa.select(_LEAF.c.leaf)
+        .where(_LEAF.c.leaf_index >= start, _LEAF.c.leaf_index < end)
+        .order_by(_LEAF.c.leaf_index)
+    )
+    return list(session.connection().execute(statement).scalars())
+
+
 def inner_hashes(session: Session, first_place: int, end_place: int) -> list[bytes]:
     """Return the stored inner hashes from a place on to before another, in order."""
     statement = (

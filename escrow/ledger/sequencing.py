@@ -21,6 +21,7 @@ from escrow.ledger.checkpoints import Checkpoint, sign_checkpoint, verify_checkp
 from escrow.ledger.errors import CheckpointForged, LeafGap, NodeRewritten, ProofFails
 from escrow.ledger.last_checkpoint import LastCheckpoint
 from escrow.ledger.leaves import sign_leaf
+from escrow.ledger.lookup import records as lookup
 from escrow.ledger.merkle import Frontier, nodes_in, whole_subtrees
 from escrow.ledger.rows import StoredEntry, StoredLeaf, StreamHead
 from escrow.ledger.stream_heads import StreamHeads
@@ -135,14 +136,15 @@ class Sequencer:
     def _add_leaves(
         self, session: Session, frontier: Frontier, pending: Sequence[StoredEntry]
     ) -> None:
-        leaves: list[StoredLeaf] = []
-        inner: list[bytes] = []
-        first_place = nodes_in(frontier.size)
-        for row in pending:
-            leaf = sign_leaf(row.entry, self._leaf_signer)
-            leaves.append(StoredLeaf(frontier.size, row.number, leaf.encoded))
-            inner += frontier.append(leaf.hash)
-        records.insert_leaves(session, leaves, first_place, inner)
+        first, first_place = frontier.size, nodes_in(frontier.size)
+        made = [sign_leaf(row.entry, self._leaf_signer) for row in pending]
+        hashes = [one.hash for one in made]
+        leaves = [
+            StoredLeaf(index, row.number, one.encoded)
+            for index, (row, one) in enumerate(zip(pending, made, strict=True), first)
+        ]
+        records.insert_leaves(session, leaves, first_place, frontier.extend(hashes))
+        lookup.insert_hashes(session, first, hashes)
 
 
 def _frontier(session: Session, head: Checkpoint | None) -> Frontier:

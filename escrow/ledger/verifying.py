@@ -16,6 +16,7 @@ from typing import cast
 from escrow.ground.digests import Sha256Hex
 from escrow.ground.signatures import PublicKey
 from escrow.ledger.checkpoints import Checkpoint, verify_checkpoint
+from escrow.ledger.cosignatures import unverified_lines_of
 from escrow.ledger.entries import MAX_ENTRY_BYTES, parse_entry
 from escrow.ledger.errors import LeafKeyUnknown, ProofMalformed
 from escrow.ledger.events import Event
@@ -129,6 +130,7 @@ class LedgerProof:
             f"size={checkpoint.tree_size}",
             f"root_hash={checkpoint.root_hex}",
             f"signature={checkpoint.signature.hex()}",
+            *(one.sigsum_line for one in unverified_lines_of(self.checkpoint)),
         ]
         if checkpoint.tree_size > 1:
             lines += ["", f"leaf_index={self.leaf_index}"]

@@ -19,6 +19,7 @@ from escrow.deposits.push_intake import GitIntake
 from escrow.deposits.pushing import PushReception
 from escrow.deposits.uploads import UploadDesk
 from escrow.engine.jobs import JobEngine
+from escrow.evidence.collecting import Collector
 from escrow.evidence.statements import Stamp
 from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import Clock, SystemClock
@@ -113,6 +114,7 @@ class Worker:
     on: Footing
     runner: SandboxRunner
     sender: Sender | None
+    collector: Collector
     log_scratch: Path
 
 
@@ -160,7 +162,8 @@ def assemble_worker(on: Footing, keys: WorkerKeys, scratch: Scratch) -> Worker:
     Examiner(tools).define()
     Rereader(on.database, on.blobs, scribe, on.clock).define(on.engine)
     sender = sender_of(on.settings, on.root, on.database, scribe, on.clock)
-    return Worker(on, runner, sender, scratch.logs)
+    collector = Collector(on.database, on.root.log, on.root.anchors, on.clock)
+    return Worker(on, runner, sender, collector, scratch.logs)
 
 
 def assemble_portal(on: Footing, key: SigningKey, scratch: Scratch) -> Portal:

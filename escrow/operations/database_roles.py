@@ -117,7 +117,9 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "finding": _OWNS,
             "job_executor": _OWNS,
             "kit_image": _ADDS,
+            "ledger_cosignature": _ADDS,
             "ledger_entry": _ADDS,
+            "ledger_timestamp": _ADDS,
             "notice": Rights(
                 insert=True,
                 update=(
@@ -143,6 +145,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "ledger_checkpoint": _ADDS,
             "ledger_entry": _ADDS,
             "ledger_leaf": _ADDS,
+            "ledger_leaf_hash": _ADDS,
             "ledger_node": _ADDS,
             "release_certificate": _ADDS,
             "release_round": Rights(insert=True, update=("sealed_identity",)),

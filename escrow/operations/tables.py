@@ -14,6 +14,8 @@ from escrow.deposits import records as _deposits
 from escrow.engine import records as _engine
 from escrow.ground.database import Database, metadata
 from escrow.ledger import records as _ledger
+from escrow.ledger.lookup import records as _lookup
+from escrow.ledger.witnessing import records as _witnessing
 from escrow.notices import records as _notices
 from escrow.parties import records as _parties
 from escrow.register import records as _register
@@ -27,12 +29,14 @@ ROOMS = (
     _deposits,
     _engine,
     _ledger,
+    _lookup,
     _notices,
     _parties,
     _register,
     _releases,
     _vault,
     _verification,
+    _witnessing,
 )
 
 

@@ -1,4 +1,4 @@
-"""The worker at work: jobs, the sandbox's self-test, the outbox; each in threads of its own."""
+"""The worker at work: jobs, self-test, outbox, witnesses; each in threads of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from builders.errors import BuilderError
 from escrow.operations.assembly import Worker
 from escrow.operations.mailing import keep_sending
+from escrow.operations.witnessing import keep_collecting
 
 _log = logging.getLogger("escrow.worker")
 
@@ -21,6 +22,8 @@ def begin_work(worker: Worker) -> None:
         # A thread of its own: a mail server that is slow to answer keeps nothing else waiting.
         sending = (worker.sender, worker.on.engine.stopping)
         threading.Thread(target=keep_sending, args=sending, name="notices", daemon=True).start()
+    collecting = (worker.collector, worker.on.engine.stopping)
+    threading.Thread(target=keep_collecting, args=collecting, name="witnesses", daemon=True).start()
 
 
 def _test_sandbox(worker: Worker) -> None:

@@ -1,4 +1,4 @@
-"""The application: routes, git and tus under one roof."""
+"""The application: routes, git, tus and the public log under one roof."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from escrow.portal.routes import (
     reports,
     status,
 )
+from escrow.portal.sigsum import SigsumApp
 from escrow.portal.standing_answers import StandingAnswers
 from escrow.portal.tus import TusApp
 
 API = "/api/v1"
 GIT = "/git"
+SIGSUM = "/sigsum/v1"
 
 # In the order of the API's description.
 _ROUTES = (
@@ -67,7 +69,12 @@ def make_app(rooms: Rooms) -> ASGIApp:
     kept = StandingAnswers(
         BoundedBodies(api), f"{API}/deposits/", CommitWatch(rooms.database), rooms.clock
     )
-    return Switch(kept, GitReceiveApp(rooms.gate, rooms.reception), TusApp(rooms.gate, rooms.desk))
+    return Switch(
+        kept,
+        GitReceiveApp(rooms.gate, rooms.reception),
+        TusApp(rooms.gate, rooms.desk),
+        SigsumApp(rooms.database, rooms.trust_root.log),
+    )
 
 
 def _summarise(router: APIRouter) -> None:
@@ -79,18 +86,21 @@ def _summarise(router: APIRouter) -> None:
 
 
 class Switch:
-    """Sends a request to git, tus or the API by its path."""
+    """Sends a request to git, tus, the public log or the API by its path."""
 
-    def __init__(self, api: ASGIApp, git: ASGIApp, tus: ASGIApp) -> None:
+    def __init__(self, api: ASGIApp, git: ASGIApp, tus: ASGIApp, sigsum: ASGIApp) -> None:
         self._api = api
         self._git = git
         self._tus = tus
+        self._sigsum = sigsum
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope.get("path", "")
         if scope["type"] == "http" and path.startswith(f"{GIT}/"):
             await self._git({**scope, "root_path": GIT}, receive, send)
+        elif scope["type"] == "http" and path.startswith(f"{SIGSUM}/"):
+            await self._sigsum({**scope, "root_path": SIGSUM}, receive, _signed_by_us(send))
         elif scope["type"] == "http" and _is_upload(path):
             await self._tus(scope, receive, _signed_by_us(send))
         else:

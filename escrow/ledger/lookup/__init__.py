@@ -1,0 +1,1 @@
+"""Where a leaf stands, by its hash: what Sigsum's programs ask a log by."""

@@ -1,0 +1,1 @@
+"""What others say of our log: witnesses' cosignatures and authorities' times, asked and kept."""
