@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from escrow.testing.databases import instead
 from escrow.testing.releases import ReleaseWorld, SettledFolder
 from tests.postgresql import PostgresqlServer, running_server
+from tests.s3 import S3Server, running_s3
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -41,6 +42,13 @@ settings.load_profile("steady")
 def postgresql() -> Iterator[PostgresqlServer]:
     """A PostgreSQL server for the whole run."""
     with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server for the whole run."""
+    with running_s3() as server:
         yield server
 
 

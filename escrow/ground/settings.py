@@ -23,6 +23,7 @@ from escrow.ground.errors import InvalidInput, Refused
 from escrow.ground.mail_settings import MAIL_SPECS, NO_MAIL_SERVER, MailSettings, SmtpTls
 from escrow.ground.process_settings import PROCESS_SPECS
 from escrow.ground.setting_values import GIB, MIB, PREFIX, Spec
+from escrow.ground.storage_settings import STORAGE_SPECS, StorageFields
 from escrow.ground.witness_settings import WITNESS_SPECS
 
 Environment = Literal["production", "demo", "development"]
@@ -116,13 +117,12 @@ class ExplainedSetting:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(StorageFields):
     """Every setting of one process, checked one by one; ``sources`` says where each came from."""
 
     env: Environment
     home: Path
     scratch: Path
-    blobs: Path
     database_url: str
     database_password_file: Path | None
     listen_host: str
@@ -218,12 +218,13 @@ class Settings:
         """Return a sentence for each setting that may be so, and that somebody should know of.
 
         Raises:
-            MailIncomplete, MailPasswordInClear: of a mail server that is set.
+            MailIncomplete, MailPasswordInClear, StoreIncomplete: of what is set.
         """
         found: list[str] = []
         if process in _SENDS_MAIL:
             mail = self.mail
             found += mail.warnings() if mail else [NO_MAIL_SERVER]
+            found += self.storage.warnings
         if process in _HOLDS_KEYS and self.key_manager == "file":
             found.append(
                 "The file key manager keeps key-encryption keys on this machine's disk: "
@@ -324,9 +325,6 @@ SPECS: tuple[Spec, ...] = (
         "where plaintext may be while it is sealed; must be memory (tmpfs) unless named",
     ),
     Spec(
-        "blobs", form.path, lambda known: known["home"] / "blobs", "where sealed parts are stored"
-    ),
-    Spec(
         "database_url",
         form.database_url,
         lambda known: f"sqlite:///{known['home'] / 'database' / 'escrow.db'}",
@@ -396,6 +394,7 @@ SPECS: tuple[Spec, ...] = (
     *PROCESS_SPECS,
     *WITNESS_SPECS,
     *MAIL_SPECS,
+    *STORAGE_SPECS,
 )
 
 _NAMES = tuple(spec.name for spec in SPECS)

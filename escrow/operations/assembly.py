@@ -35,12 +35,13 @@ from escrow.operations.keyholder.client import RemoteKeyholder
 from escrow.operations.keyholder.wire import PORTAL, WORKER
 from escrow.operations.mailing import sender_of
 from escrow.operations.own_keys import WorkerKeys
+from escrow.operations.storing.stores import primary_store
 from escrow.portal.rooms import Rooms
 from escrow.register.inforce import agreements_in_force
 from escrow.register.reading import parties_covering
 from escrow.releases.driving import Driver
 from escrow.releases.rereading import Rereader
-from escrow.vault.blobs import FileBlobStore
+from escrow.vault.blobs import BlobStore
 from escrow.verification.examine import Examiner, Tools
 from escrow.verification.sandbox_runner import SandboxRunner
 
@@ -88,7 +89,7 @@ class Footing:
     database: Database
     engine: JobEngine
     keyholder: RemoteKeyholder
-    blobs: FileBlobStore
+    blobs: BlobStore
     stamp: Stamp
     clock: Clock
 
@@ -130,15 +131,16 @@ def footing(
         name: of the process, in the engine's logs.
         staging: the process's own staging folder in the blob store.
     """
+    clock = SystemClock()
     return Footing(
         settings=settings,
         root=root,
         database=Database(settings.database_url),
         engine=JobEngine(settings.database_url, name, settings.workers, JOBS_VERSION),
         keyholder=RemoteKeyholder(line, root.roles["keyholder"]),
-        blobs=FileBlobStore(settings.blobs, staging),
+        blobs=primary_store(settings, staging, clock),
         stamp=Stamp(root.service, settings.env, __version__),
-        clock=SystemClock(),
+        clock=clock,
     )
 
 
@@ -200,7 +202,7 @@ def assemble_portal(on: Footing, key: SigningKey, scratch: Scratch) -> Portal:
 
 
 def _reception(
-    settings: Settings, intake: Intake, blobs: FileBlobStore, scratch: Scratch
+    settings: Settings, intake: Intake, blobs: BlobStore, scratch: Scratch
 ) -> PushReception:
     user = own_user(settings.git_user)
     confinement = GitConfinement.detect(

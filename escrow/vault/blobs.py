@@ -8,6 +8,7 @@ took it while the bytes passed; :meth:`BlobStore.check` is the proof from the di
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -130,6 +131,20 @@ class BlobStore(Protocol):
         """
         ...
 
+    def names(self) -> Iterator[Sha256Hex]:
+        """Yield the name of every blob, in order; one that comes meanwhile may be left out."""
+        ...
+
+    def set_aside(self, sha256: Sha256Hex) -> None:
+        """Move a damaged blob away from its name, keeping its bytes for whoever looks into it.
+
+        Only for the scrub, which has read it twice.
+
+        Raises:
+            BlobMissing: nothing is stored under the digest.
+        """
+        ...
+
     def sweep_staging(self, keep: Collection[str] = ()) -> int:
         """Discard every staging but the named ones; return how many.
 
@@ -138,10 +153,18 @@ class BlobStore(Protocol):
         ...
 
 
-class FileStaging:
-    """A :class:`BlobStaging` in one file of its own."""
+class StagedInto(Protocol):
+    """What a staging file is handed to at its end."""
 
-    def __init__(self, store: FileBlobStore, path: Path, descriptor: int) -> None:
+    def take(self, path: Path, size_bytes: int, sha256: Sha256Hex) -> None:
+        """Make a whole, durable file a blob, as put-if-absent; the file itself may stay."""
+        ...
+
+
+class FileStaging:
+    """A :class:`BlobStaging` in one file of its own, for whichever store takes it."""
+
+    def __init__(self, store: StagedInto, path: Path, descriptor: int) -> None:
         self._store = store
         self._path = path
         self._descriptor = descriptor
@@ -161,7 +184,7 @@ class FileStaging:
     def append(self, data: BytesLike) -> None:
         """Write the bytes at the end and let the disk begin with the older ones."""
         view = memoryview(data)
-        with _store_errors():
+        with store_errors():
             while view:
                 written = os.write(self._descriptor, view)
                 self._size += written
@@ -178,7 +201,7 @@ class FileStaging:
 
     def sync(self) -> None:
         """Fsync the file."""
-        with _store_errors():
+        with store_errors():
             os.fsync(self._descriptor)
 
     def open_reading(self) -> BinaryIO:
@@ -186,20 +209,15 @@ class FileStaging:
         return self._path.open("rb")
 
     def commit(self, sha256: Sha256Hex) -> None:
-        """Fsync, link under the digest as put-if-absent, fsync the folder, drop the staging name.
+        """Fsync, have the store take the file under the digest, drop the staging name.
 
         A crash between any two of these leaves either no blob or the whole blob, and at most a
         staging file for the sweep.
         """
-        with _store_errors():
+        with store_errors():
             os.fchmod(self._descriptor, 0o444)
             os.fsync(self._descriptor)
-            target = self._store.prepare_place(sha256)
-            try:
-                os.link(self._path, target)
-            except FileExistsError:
-                self._replace_torn(target)
-            _sync_folder(target.parent)
+            self._store.take(self._path, self._size, sha256)
         self.discard()
 
     def close(self) -> None:
@@ -213,12 +231,48 @@ class FileStaging:
         self.close()
         self._path.unlink(missing_ok=True)
 
-    def _replace_torn(self, target: Path) -> None:
-        # A blob of this name and another size was damaged later; ours has just been hashed.
-        # With the same size nothing is touched: which of two equals is kept does not matter,
-        # and a damaged one is repaired by the scrub, which logs it.
-        if target.stat().st_size != self._size:
-            self._path.replace(target)
+
+class StagingFolder:
+    """The staging files of one process.
+
+    Args:
+        folder: made when absent, with its parent's mode: a group may share what lies above.
+        store: takes what is committed.
+    """
+
+    def __init__(self, folder: Path, store: StagedInto) -> None:
+        self.folder = folder
+        self._store = store
+        make_folder(folder)
+        sync_folder(folder.parent)
+
+    def stage(self) -> FileStaging:
+        """Begin a file with a random name."""
+        path = self.folder / f"{secrets.token_hex(16)}.part"
+        with store_errors():
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            return FileStaging(self._store, path, os.open(path, flags, 0o600))
+
+    def reopen(self, name: str) -> FileStaging:
+        """Open the staging file of that name for appending.
+
+        Raises:
+            StagingMissing: none of that name.
+        """
+        path = self.folder / name
+        if path.name != name or not path.is_file():
+            raise StagingMissing(
+                "The stored beginning of this upload is gone.", "Start the upload anew."
+            )
+        with store_errors():
+            return FileStaging(self._store, path, os.open(path, os.O_RDWR | os.O_APPEND))
+
+    def sweep(self, keep: Collection[str] = ()) -> int:
+        """Unlink the staging files that nobody will continue; return how many."""
+        left = [path for path in self.folder.iterdir() if path.name not in keep]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
 
 
 class FileBlobStore:
@@ -228,32 +282,42 @@ class FileBlobStore:
         root: created when absent; on one file system, since staging is linked into place.
         staging: name of the staging folder; processes that share a store have one each, so that
             the sweep of one takes nothing from another.
+        flat: ``payloads/<sha256>`` instead, the layout of a replica (docs/storage.md).
     """
 
-    def __init__(self, root: Path, staging: str = "staging") -> None:
-        self._objects = root / "objects"
-        self._staging = root / staging
+    def __init__(self, root: Path, staging: str = "staging", *, flat: bool = False) -> None:
+        self._objects = root / ("payloads" if flat else "objects")
+        self._aside = root / "set-aside"
+        self._flat = flat
         root.mkdir(parents=True, exist_ok=True)
-        for folder in (self._objects, self._staging):
-            self._make(folder)
-        _sync_folder(root)
+        make_folder(self._objects)
+        self._stagings = StagingFolder(root / staging, self)
+
+    @property
+    def _staging(self) -> Path:
+        return self._stagings.folder
 
     def stage(self) -> FileStaging:
         """Begin a new blob in a file with a random name."""
-        path = self._staging / f"{secrets.token_hex(16)}.part"
-        with _store_errors():
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            return FileStaging(self, path, os.open(path, flags, 0o600))
+        return self._stagings.stage()
 
     def reopen(self, name: str) -> FileStaging:
         """Open the staging file of that name for appending."""
-        path = self._staging / name
-        if path.name != name or not path.is_file():
-            raise StagingMissing(
-                "The stored beginning of this upload is gone.", "Start the upload anew."
-            )
-        with _store_errors():
-            return FileStaging(self, path, os.open(path, os.O_RDWR | os.O_APPEND))
+        return self._stagings.reopen(name)
+
+    def take(self, path: Path, size_bytes: int, sha256: Sha256Hex) -> None:
+        """Link the file under the digest as put-if-absent, then fsync the folder."""
+        with store_errors():
+            target = self.prepare_place(sha256)
+            try:
+                os.link(path, target)
+            except FileExistsError:
+                # One of another size was damaged later; ours has just been hashed. With the same
+                # size nothing is touched: which of two equals is kept does not matter, and a
+                # damaged one is repaired by the scrub, which logs it.
+                if target.stat().st_size != size_bytes:
+                    path.replace(target)
+            sync_folder(target.parent)
 
     def open(self, sha256: Sha256Hex) -> BinaryIO:
         """Open the blob's file, unbuffered: readers take large pieces."""
@@ -270,53 +334,60 @@ class FileBlobStore:
             return path.stat().st_size
 
     def check(self, sha256: Sha256Hex) -> None:
-        """Hash the blob's file and compare."""
-        digest = hashlib.sha256()
-        with self.open(sha256) as file:
-            while piece := file.read(_READ_BYTES):
-                digest.update(piece)
-        if digest.hexdigest() != sha256:
+        """Hash the blob's file and compare; a sector that cannot be read is damage too."""
+        try:
+            with store_errors():
+                check_digest(self, sha256)
+        except BlobStoreUnavailable as problem:
+            if getattr(problem.__cause__, "errno", None) != errno.EIO:
+                raise
             raise BlobCorrupted(
-                f"The stored payload {sha256[:16]}… no longer has its digest.",
-                "Restore it from a replica; do not hand it over.",
-            )
+                f"The disk no longer gives the stored payload {sha256[:16]}….",
+                "Restore it from a replica, and look at the disk.",
+            ) from problem
+
+    def names(self) -> Iterator[Sha256Hex]:
+        """Walk through the folders, in order."""
+        for path in sorted(self._objects.iterdir()) if self._flat else self._walked():
+            if _NAME.fullmatch(path.name):
+                yield Sha256Hex(path.name)
+
+    def set_aside(self, sha256: Sha256Hex) -> None:
+        """Rename the blob's file into ``set-aside/``; both folders are durable afterwards."""
+        with self._finding(sha256) as path:
+            make_folder(self._aside)
+            path.rename(self._aside / f"{sha256}.{secrets.token_hex(4)}")
+            for folder in (self._aside, self._aside.parent, path.parent):
+                sync_folder(folder)
 
     def sweep_staging(self, keep: Collection[str] = ()) -> int:
         """Unlink the staging files that nobody will continue."""
-        left = [path for path in self._staging.iterdir() if path.name not in keep]
-        for path in left:
-            path.unlink(missing_ok=True)
-        return len(left)
+        return self._stagings.sweep(keep)
+
+    def _walked(self) -> Iterator[Path]:
+        for first in sorted(self._objects.iterdir()):
+            for second in sorted(first.iterdir()):
+                yield from sorted(second.iterdir())
 
     def prepare_place(self, sha256: Sha256Hex) -> Path:
         """Return the path of a blob, its folders made and themselves durable."""
         path = self._path(sha256)
         for folder in (path.parent.parent, path.parent):
             if not folder.is_dir():
-                self._make(folder)
-                _sync_folder(folder.parent)
+                make_folder(folder)
+                sync_folder(folder.parent)
         return path
 
-    def _make(self, folder: Path) -> None:
-        """Make a folder that whoever may write the root may write too: a group shares the store."""
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            return
-        folder.chmod(stat.S_IMODE(self._objects.parent.stat().st_mode))
-
     def _path(self, sha256: Sha256Hex) -> Path:
-        if not _NAME.fullmatch(sha256):
-            raise BadBlobName(
-                f"{str(sha256)[:80]!r} is not a SHA-256 digest.",
-                "Give 64 lower-case hexadecimal digits.",
-            )
+        check_name(sha256)
+        if self._flat:
+            return self._objects / sha256
         return self._objects / sha256[:2] / sha256[2:4] / sha256
 
     @contextmanager
     def _finding(self, sha256: Sha256Hex) -> Iterator[Path]:
         try:
-            with _store_errors():
+            with store_errors():
                 yield self._path(sha256)
         except FileNotFoundError:
             raise BlobMissing(
@@ -325,8 +396,58 @@ class FileBlobStore:
             ) from None
 
 
+def check_name(sha256: str) -> None:
+    """Return when a text can be a blob's name.
+
+    Raises:
+        BadBlobName: it cannot.
+    """
+    if not _NAME.fullmatch(sha256):
+        raise BadBlobName(
+            f"{str(sha256)[:80]!r} is not a SHA-256 digest.",
+            "Give 64 lower-case hexadecimal digits.",
+        )
+
+
+def check_digest(store: BlobStore, sha256: Sha256Hex) -> None:
+    """Read a whole blob of any store and return when its bytes have its name.
+
+    Raises:
+        BlobMissing: nothing is stored under the digest.
+        BlobCorrupted: something else is.
+        BlobStoreUnavailable: it could not be read.
+    """
+    digest = hashlib.sha256()
+    with store.open(sha256) as file:
+        while piece := file.read(_READ_BYTES):
+            digest.update(piece)
+    if digest.hexdigest() != sha256:
+        raise BlobCorrupted(
+            f"The stored payload {sha256[:16]}… no longer has its digest.",
+            "Restore it from a replica; do not hand it over.",
+        )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that whoever may write its parent may write too: a group shares a store."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def store_errors() -> Iterator[None]:
     """Turn the system's errors into ours; absence stays what it is."""
     try:
         yield
@@ -337,11 +458,3 @@ def _store_errors() -> Iterator[None]:
             f"The payload store did not do its part ({problem.strerror}).",
             "Try again; if it stays, the operator has to look at the disk.",
         ) from problem
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

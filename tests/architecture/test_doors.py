@@ -27,6 +27,9 @@ DOORS = {
     "docker": ("builders/sandbox",),
     "fastapi": ("escrow/portal/",),
     "smtplib": ("escrow/notices/smtp.py",),
+    "boto3": ("escrow/vault/storage/s3_wire.py",),
+    "botocore": ("escrow/vault/storage/s3_wire.py",),
+    "obstore": ("escrow/vault/storage/s3",),
     "alembic": ("escrow/operations/tables.py", "escrow/operations/migrations/"),
 }
 

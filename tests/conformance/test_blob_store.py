@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 from abc import abstractmethod
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from escrow.ground.digests import Sha256Hex
 from escrow.vault.blobs import BlobStaging, BlobStore, FileBlobStore
 from escrow.vault.errors import BadBlobName, BlobCorrupted, BlobMissing, StagingMissing
+from escrow.vault.storage.s3 import S3BlobStore
+from escrow.vault.storage.s3_wire import Bucket
+from tests.s3 import S3Server
 
 CONTENT = b"sealed bytes " * 10_000
 ABSENT = Sha256Hex("0" * 64)
@@ -29,6 +33,10 @@ class BlobStoreConformance:
 
     @abstractmethod
     def damage(self, store: BlobStore, sha256: Sha256Hex) -> None: ...
+
+    @abstractmethod
+    def stamp(self, store: BlobStore, sha256: Sha256Hex) -> object:
+        """Return what changes when the blob is put anew."""
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> BlobStore:
@@ -130,6 +138,36 @@ class BlobStoreConformance:
             with pytest.raises(BadBlobName):
                 ask(Sha256Hex(name))
 
+    def test_what_is_set_aside_is_gone_from_its_name_and_can_be_put_again(self, store) -> None:
+        digest = _put(store)
+        self.damage(store, digest)
+        store.set_aside(digest)
+        assert not store.exists(digest)
+        with pytest.raises(BlobMissing):
+            store.set_aside(digest)
+        _put(store)
+        store.check(digest)
+
+    def test_names_are_told_in_order(self, store: BlobStore) -> None:
+        stored = sorted(_put(store, bytes([number])) for number in range(20))
+        store.stage().append(b"no blob")
+        store.set_aside(stored[3])
+        assert list(store.names()) == stored[:3] + stored[4:]
+
+    def test_a_large_blob_is_read_in_pieces_of_any_size(self, store: BlobStore) -> None:
+        content = random.Random(3).randbytes(9_500_000)
+        digest = _put(store, content)
+        with store.open(digest) as file:
+            assert b"".join(iter(lambda: file.read(1_234_567), b"")) == content
+        store.check(digest)
+        assert _put(store, content) == digest
+
+    def test_a_good_blob_is_not_put_again(self, store: BlobStore) -> None:
+        digest = _put(store)
+        before = self.stamp(store, digest)
+        _put(store)
+        assert self.stamp(store, digest) == before
+
 
 class TestFileBlobStore(BlobStoreConformance):
     def make_store(self, folder: Path) -> FileBlobStore:
@@ -139,6 +177,9 @@ class TestFileBlobStore(BlobStoreConformance):
         path = self._file(store, sha256)
         path.chmod(0o644)
         path.write_bytes(b"x" + path.read_bytes()[1:])
+
+    def stamp(self, store: BlobStore, sha256: Sha256Hex) -> object:
+        return self._file(store, sha256).stat().st_ino
 
     def _file(self, store: BlobStore, sha256: Sha256Hex) -> Path:
         assert isinstance(store, FileBlobStore)
@@ -191,3 +232,37 @@ class TestFileBlobStore(BlobStoreConformance):
         assert len(folders) == 4
         assert {path.stat().st_mode & 0o7777 for path in folders} == {0o2770}
         assert (root / "objects" / digest[:2] / digest[2:4] / digest).is_file()
+
+
+class TestFlatFileBlobStore(TestFileBlobStore):
+    def make_store(self, folder: Path) -> FileBlobStore:
+        return FileBlobStore(folder / "blobs", flat=True)
+
+    def test_files_fan_out_by_digest_and_are_read_only(self, store: BlobStore) -> None:
+        digest = _put(store)
+        assert self._file(store, digest).parts[-2:] == ("payloads", digest)
+
+
+class TestS3BlobStore(BlobStoreConformance):
+    @pytest.fixture(autouse=True)
+    def _bucket(self, s3: S3Server, tmp_path: Path) -> None:
+        self.server, self.bucket = s3, s3.bucket(tmp_path)
+
+    def make_store(self, folder: Path) -> S3BlobStore:
+        return S3BlobStore(Bucket(self.bucket), folder / "blobs" / "staging")
+
+    def damage(self, store: BlobStore, sha256: Sha256Hex) -> None:
+        name = {"Bucket": self.bucket.bucket, "Key": f"payloads/{sha256}"}
+        content = self.server.client.get_object(**name)["Body"].read()
+        self.server.client.put_object(**name, Body=b"x" + content[1:])
+
+    def stamp(self, store: BlobStore, sha256: Sha256Hex) -> object:
+        name = {"Bucket": self.bucket.bucket, "Key": f"payloads/{sha256}"}
+        return self.server.client.head_object(**name)["LastModified"]
+
+    def test_a_torn_object_is_replaced_by_a_whole_one(self, store: BlobStore) -> None:
+        digest = _put(store)
+        name = {"Bucket": self.bucket.bucket, "Key": f"payloads/{digest}"}
+        self.server.client.put_object(**name, Body=CONTENT[:100])
+        _put(store)
+        store.check(digest)
