@@ -36,6 +36,7 @@ ActName = Literal[
     "file-contrary-instructions",
     "withdraw-release-request",
     "confirm-release",
+    "vouch-trust-root",
 ]
 ACT_NAMES: frozenset[str] = frozenset(get_args(ActName))
 

@@ -1,53 +1,50 @@
 """Is this paper true? Answered offline, with nothing but the trust root.
 
 Guarantees: a :class:`CheckedDocument` was signed by the role that signs its kind, and the ledger's
-keys vouch that its issue was written down. What it does not answer: whether a later document
-supersedes it, whether the log showed others the same history, and whether the trust root is the
-right one (compare its fingerprint).
+keys vouch that its issue was written down; so was every statement beside it, by the same event.
+What it does not answer: whether a later document supersedes it, whether the log showed others the
+same history, and whether the trust root is the right one (compare its fingerprint, or give the
+agreement, whose agents vouch for it). What a check could not tell, its result says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from escrow.evidence import dsse
-from escrow.evidence.bundles import SignedDocument
+from escrow.evidence.bundles import Bundle, SignedDocument
 from escrow.evidence.dsse import VerifiedPayload
 from escrow.evidence.errors import (
+    BesideNotIssued,
     DocumentNotLogged,
     EntryNamesOtherStatement,
     SignerInOtherRole,
+    StatementCannotLead,
     StatementMalformed,
     WrongEnvironment,
 )
+from escrow.evidence.kinds import KINDS, DocumentKind
+from escrow.evidence.snapshots import Agents
 from escrow.evidence.statements import (
+    BESIDE_FIELD,
     PAYLOAD_TYPE,
-    RECEIPT_TYPE,
-    RELEASE_TYPE,
-    REPORT_TYPE,
     STATEMENT_FIELD,
     Statement,
     parse_statement,
 )
 from escrow.evidence.trustroot import PRODUCTION, TrustRoot
+from escrow.evidence.vouching import Believed, believed_root
 from escrow.ground.clock import rfc3339
 from escrow.ledger.verifying import VerifiedEvent, verify_proof
 
 
 @dataclass(frozen=True)
-class DocumentKind:
-    """A kind of document: its title, and the one role that signs and logs it."""
+class CheckedStatement:
+    """A statement that lies beside the leading one, about which every question was answered yes."""
 
-    title: str
-    role: str
-
-
-KINDS: Mapping[str, DocumentKind] = {
-    RECEIPT_TYPE: DocumentKind("deposit receipt", "portal"),
-    REPORT_TYPE: DocumentKind("verification report", "worker"),
-    RELEASE_TYPE: DocumentKind("release certificate", "keyholder"),
-}
+    kind: DocumentKind
+    statement: Statement
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,8 @@ class CheckedDocument:
         environment: of the installation, as document and trust root both name it.
         event: the ledger's proven record of its issue.
         trust_root_fingerprint: of the trust root that was believed.
+        beside: the statements that the same event issued.
+        believed: why the trust root was believed, and what about it nobody could tell.
     """
 
     kind: DocumentKind
@@ -69,6 +68,8 @@ class CheckedDocument:
     environment: str
     event: VerifiedEvent
     trust_root_fingerprint: str
+    beside: tuple[CheckedStatement, ...]
+    believed: Believed
 
     @property
     def is_production(self) -> bool:
@@ -109,64 +110,100 @@ class CheckedDocument:
             "ledger_size": checkpoint.tree_size,
             "ledger_root": checkpoint.root_hex,
             "trust_root": self.trust_root_fingerprint,
+            "vouched_by": [f"{len(ids)} agents of {one}" for one, ids in self.believed.vouched],
+            "beside": [f"{one.kind.title} sha256:{one.statement.sha256}" for one in self.beside],
+            "could_not_tell": list(self.believed.could_not_tell),
         }
 
 
-def check_document(text: str, trust_root: TrustRoot) -> CheckedDocument:
+def check_document(
+    text: str, trust_root: TrustRoot | None, agents: Sequence[Agents] = ()
+) -> CheckedDocument:
     """Return the document when everything about it holds.
 
-    1. It parses as a signed document. 2. A key that the trust root names for a role signed it.
-    3. That signature holds over the statement's bytes. 4. The statement is an in-toto statement of
-    a known kind, and the role is the one that signs this kind. 5. The ledger's entry was signed by
-    that role too. 6. The entry names this statement's SHA-256. 7. The leaf for the entry was signed
-    by the leaf key. 8. The inclusion path leads from the leaf to the checkpoint's root. 9. The log
-    signed the checkpoint. 10. Document and trust root name the same environment; when it is not
-    production the result says so.
+    1. It parses as a signed document. 2. The public keys to check with are the pinned ones, or
+    those that k agents vouch for in the file. 3. A key that they name for a role signed the
+    statement. 4. That signature holds over the statement's bytes. 5. The statement is an in-toto
+    statement of a known kind that may stand alone, and the role is the one that signs this kind.
+    6. The ledger's entry was signed by that role too. 7. The leaf for the entry was signed by the
+    leaf key; the inclusion path leads from the leaf to the checkpoint's root; the log signed the
+    checkpoint. 8. The entry names this statement's SHA-256. 9. Each statement beside it answers 3
+    to 5 alike, and the entry names exactly these. 10. Document and trust root name the same
+    environment; when it is not production the result says so.
 
     Args:
         text: the file, as received.
-        trust_root: given out of band, fingerprint compared.
+        trust_root: given out of band, fingerprint compared; None: agents have to vouch.
+        agents: of the agreements whose text the reader holds.
 
     Raises:
         DocumentMalformed: question 1.
-        SignerUnknown: question 2.
-        EnvelopeSignatureWrong: question 3.
-        StatementMalformed, SignerInOtherRole: question 4.
-        DocumentNotLogged, EntryMalformed, RoleUnknown, RoleSignatureWrong: question 5.
-        EntryNamesOtherStatement: question 6.
-        LeafKeyUnknown, LeafSignatureWrong: question 7.
-        InclusionWrong: question 8.
-        CheckpointMalformed, CheckpointOfOtherLog, CheckpointSignatureWrong: question 9.
+        TrustRootNotVouched, TrustRootUndecided: question 2.
+        SignerUnknown: question 3.
+        EnvelopeSignatureWrong: question 4.
+        StatementMalformed, StatementCannotLead, SignerInOtherRole: question 5.
+        DocumentNotLogged, EntryMalformed, RoleUnknown, RoleSignatureWrong: question 6.
+        LeafKeyUnknown, LeafSignatureWrong, InclusionWrong, CheckpointMalformed,
+        CheckpointOfOtherLog, CheckpointSignatureWrong: question 7.
+        EntryNamesOtherStatement: question 8.
+        BesideNotIssued: question 9.
         WrongEnvironment: question 10.
     """
     # 1. parse
     document = SignedDocument.from_json(text)
-    # 2. key, 3. signature
-    keys = {key.key_id: key for key in trust_root.roles.values()}
-    payload = dsse.verify_envelope(document.envelope, keys)
-    # 4. statement
-    statement, kind = _statement(payload, trust_root)
-    # 5., 7., 8., 9. role, leaf, inclusion, checkpoint; only then is the entry worth reading
+    # 2. keys
+    believed = believed_root(document.snapshot, trust_root, agents)
+    root = believed.root
+    # 3. key, 4. signature, 5. statement
+    leading = _checked(document.leading, root)
+    if not leading.kind.leads:
+        raise StatementCannotLead(f"A {leading.kind.title} is no document of its own.")
+    # 6., 7. role, leaf, inclusion, checkpoint; only then is the entry worth reading
     if document.ledger is None:
         raise DocumentNotLogged
-    event = verify_proof(document.ledger, trust_root.ledger_keys)
-    # 6. the entry is about this statement
-    _check_entry(event, statement, kind)
+    event = verify_proof(document.ledger, root.ledger_keys)
+    # 8. the entry is about this statement
+    _check_entry(event, leading.statement, leading.kind)
+    # 9. beside it
+    beside = tuple(_checked(one, root) for one in document.beside)
+    _check_beside(event, leading, beside)
     # 10. environment
-    environment = _section(statement.predicate, "service").get("environment")
-    if environment != trust_root.environment:
+    environment = _section(leading.statement.predicate, "service").get("environment")
+    if environment != root.environment:
         raise WrongEnvironment(
             f"The document is of the environment {environment!r}, the trust root of "
-            f"{trust_root.environment!r}."
+            f"{root.environment!r}."
         )
     return CheckedDocument(
-        kind=kind,
-        statement=statement,
-        key_id=trust_root.roles[kind.role].key_id,
-        environment=trust_root.environment,
+        kind=leading.kind,
+        statement=leading.statement,
+        key_id=root.roles[leading.kind.role].key_id,
+        environment=root.environment,
         event=event,
-        trust_root_fingerprint=trust_root.fingerprint(),
+        trust_root_fingerprint=root.fingerprint(),
+        beside=beside,
+        believed=believed,
     )
+
+
+def _checked(bundle: Bundle, root: TrustRoot) -> CheckedStatement:
+    """Answer the questions 3 to 5 for one bundle."""
+    keys = {key.key_id: key for key in root.roles.values()}
+    payload = dsse.verify_envelope(bundle.envelope, keys)
+    statement, kind = _statement(payload, root)
+    return CheckedStatement(kind, statement)
+
+
+def _check_beside(
+    event: VerifiedEvent, leading: CheckedStatement, beside: Sequence[CheckedStatement]
+) -> None:
+    """Refuse a document from which one was taken away, or into which one was put."""
+    named = event.event.data.get(BESIDE_FIELD, [])
+    if [one.statement.sha256 for one in beside] != named:
+        raise BesideNotIssued("The ledger's entry names other statements beside this one.")
+    for one in beside:
+        if one.kind.leads or one.kind.role != leading.kind.role:
+            raise StatementCannotLead(f"A {one.kind.title} does not travel beside another.")
 
 
 def _statement(payload: VerifiedPayload, trust_root: TrustRoot) -> tuple[Statement, DocumentKind]:

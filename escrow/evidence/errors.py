@@ -64,6 +64,19 @@ class DocumentNotLogged(InvalidInput):
         )
 
 
+class TrustRootUndecided(Unavailable):
+    """Which public keys are to be believed? Nobody here can tell."""
+
+    code = "evidence.trust-root-undecided"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            reason,
+            "Give the trust root that you were handed at acceptance (--trust-root), or the "
+            "agreement's text (--agreement): its agents vouch for the keys in the file.",
+        )
+
+
 class EvidenceFails(Tampered):
     """Root of every answer "no" to a question about a signed document."""
 
@@ -101,6 +114,24 @@ class EntryNamesOtherStatement(EvidenceFails):
     """Does the ledger's entry name exactly this statement? No."""
 
     code = "evidence.entry-names-other-statement"
+
+
+class BesideNotIssued(EvidenceFails):
+    """Does the ledger's entry name exactly the statements beside the leading one? No."""
+
+    code = "evidence.beside-not-issued"
+
+
+class StatementCannotLead(EvidenceFails):
+    """Does the leading statement stand alone, and do those beside it travel with one? No."""
+
+    code = "evidence.statement-cannot-lead"
+
+
+class TrustRootNotVouched(EvidenceFails):
+    """Do k agents of the agreement vouch for the public keys in the file? No."""
+
+    code = "evidence.trust-root-not-vouched"
 
 
 class WrongEnvironment(EvidenceFails):

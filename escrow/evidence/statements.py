@@ -22,10 +22,20 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 RECEIPT_TYPE = "urn:escrow:deposit-receipt:v1"
 REPORT_TYPE = "urn:escrow:verification-report:v1"
 RELEASE_TYPE = "urn:escrow:release-certificate:v1"
+MISSING_DEPOSIT_TYPE = "urn:escrow:missing-deposit-notice:v1"
+
+# Predicates that others defined; they travel beside a verification report.
+RESULTS_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
+PROVENANCE_TYPE = "https://slsa.dev/provenance/v1"
+SBOM_TYPE = "https://cyclonedx.org/bom"
+SUMMARY_TYPE = "https://slsa.dev/verification_summary/v1"
 
 # Field of a ledger event that issues a statement: SHA-256 of the statement's bytes. Any other
 # event that speaks of a statement (withdraws it, say) names it under another field.
 STATEMENT_FIELD = "statement_sha256"
+
+# Of the same event: digests of the statements that it issues beside that one, in their order.
+BESIDE_FIELD = "beside_sha256"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -14,7 +14,7 @@ from typing import get_args
 
 from escrow.evidence.anchors import NO_ANCHORS, Anchors, anchors_of
 from escrow.evidence.errors import TrustRootMalformed
-from escrow.ground.digests import canonical_json, sha256_hex
+from escrow.ground.digests import Sha256Hex, canonical_json, sha256_hex
 from escrow.ground.errors import InvalidInput
 from escrow.ground.settings import Environment
 from escrow.ground.signatures import PublicKey
@@ -76,9 +76,13 @@ class TrustRoot:
         """Return the role whose key has this id, None when no role's has."""
         return next((role for role, key in self.roles.items() if key.key_id == key_id), None)
 
+    def sha256(self) -> Sha256Hex:
+        """Return the digest of the canonical form; what agents vouch for."""
+        return sha256_hex(canonical_json(self._value()))
+
     def fingerprint(self) -> str:
         """Return SHA-256 of the canonical form as 16 groups of four hex digits."""
-        digest = sha256_hex(canonical_json(self._value()))
+        digest = self.sha256()
         groups = range(0, len(digest), _GROUP_DIGITS)
         return " ".join(digest[start : start + _GROUP_DIGITS] for start in groups)
 

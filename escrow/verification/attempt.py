@@ -46,8 +46,8 @@ from escrow.verification.judging import (
 from escrow.verification.ladder import Level, Reason
 from escrow.verification.log import LiveLog
 from escrow.verification.opening import open_file_keys, part_inputs
+from escrow.verification.outcomes import Outcome
 from escrow.verification.progress import move
-from escrow.verification.report import Outcome
 from escrow.verification.runner import Bench, Runner
 
 

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from escrow.evidence.bundles import SignedDocument, sign_statement
-from escrow.evidence.statements import STATEMENT_FIELD, Stamp
+from escrow.evidence.bundles import SignedDocument, sign_together
+from escrow.evidence.statements import BESIDE_FIELD, STATEMENT_FIELD, Stamp
 from escrow.ground.database import Database, Session
 from escrow.ground.digests import new_salt
 from escrow.ground.identifiers import DepositId, ProductId
@@ -33,18 +33,19 @@ from escrow.verification.errors import DocumentsKeyChanged
 from escrow.verification.examinations import DOCUMENTS_SEALED, REPORT_SIGNED, Act
 from escrow.verification.gathering import Case
 from escrow.verification.judging import Verdicts, attributed
+from escrow.verification.outcomes import DocumentFacts, Outcome
+from escrow.verification.papers import Papers
 from escrow.verification.parts import DepositFacts
 from escrow.verification.progress import ACTOR, move
 from escrow.verification.records import FindingRow, ReportRow
 from escrow.verification.report import (
     OWN_SALT,
     SUMMARY,
-    DocumentFacts,
-    Outcome,
     Readers,
     predicate,
     readers_of,
     report_statement,
+    subjects_of,
 )
 
 
@@ -90,7 +91,11 @@ class Concluder:
         """
         recipient = self.keyholder.documents_recipient(ProductId(case.deposit.product_id))
         sealed = self._seal_documents(recipient, outcome, verdicts, live_log)
-        outcome = replace(outcome, documents=tuple(_facts(one) for one in sealed))
+        outcome = replace(
+            outcome,
+            documents=tuple(_facts(one) for one in sealed),
+            worker=self.signer.public.key_id,
+        )
         reports = self._reports(recipient, case, outcome, verdicts)
         sealed += [one.sealed for one in reports if one.sealed is not None]
         with self.database.writing() as session:
@@ -138,7 +143,9 @@ class Concluder:
                 self.stamp, case.deposit, outcome, readers, salts, verdicts.under_each
             )
             statement = report_statement(case.deposit, sections, readers)
-            signed = sign_statement(statement, self.signer)
+            papers = Papers(self.stamp, case.deposit, outcome, readers)
+            beside = papers.beside(statement, subjects_of(case.deposit, sections, readers))
+            signed = sign_together(statement, beside, self.signer)
             sealed = None
             if readers.kinds != {SUMMARY}:
                 text = signed.to_json().encode()
@@ -193,7 +200,7 @@ def _report_event(deposit: DepositFacts, outcome: Outcome, report: _Report) -> N
         if readers.agreement_id
         else Stream("product", deposit.product_id)
     )
-    data = {
+    data: dict[str, object] = {
         "examination_id": outcome.examination_id,
         "deposit_id": deposit.id,
         "classes": list(readers.classes),
@@ -201,6 +208,8 @@ def _report_event(deposit: DepositFacts, outcome: Outcome, report: _Report) -> N
         "verdict": judgement.verdict,
         "level": judgement.reached,
     }
+    if report.signed.beside:
+        data[BESIDE_FIELD] = report.signed.beside_sha256
     return NewEvent(stream, REPORT_SIGNED, ACTOR, data)
 
 

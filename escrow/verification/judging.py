@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from builders.findings import Finding
 from builders.orders import TrialBuildResult
@@ -90,13 +91,16 @@ def judge_examined(
     findings: Sequence[Finding],
     result: TrialBuildResult | None,
     unbuilt: Reason,
+    passed_by: Mapping[Level, frozenset[str]] = MappingProxyType({}),
 ) -> Judgement:
     """Return the judgement over a deposit that was opened and, where possible, built.
 
     Args:
         unbuilt: why nothing was built, where no finding says it.
+        passed_by: which workers' keys passed which level, this one's among them. Above the trial
+            build a level that fewer than two passed is NOT TESTED, whatever this one found.
     """
-    ladder = complete_ladder(judge_levels(findings, result, unbuilt))
+    ladder = complete_ladder(judge_levels(findings, result, unbuilt), passed_by)
     return Judgement(terms, ordered, tuple(findings), ladder)
 
 

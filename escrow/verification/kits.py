@@ -9,8 +9,8 @@ from escrow.ground.paths import safe_name
 from escrow.verification.attempt import Seen
 from escrow.verification.gathering import Case
 from escrow.verification.images import ImageKeeper
+from escrow.verification.outcomes import Kit
 from escrow.verification.parts import SealedPart
-from escrow.verification.report import Kit
 from escrow.verification.runner import Runner
 
 

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NOTHING_TO_BUILD = "nothing-to-build"
     NOT_OPENED_HERE = "not-opened-here"
     CARRIED_FORWARD = "carried-forward"
+    ONE_WORKER = "one-worker"
     ENGINE_UNAVAILABLE = "engine-unavailable"
     SANDBOX_UNSAFE = "sandbox-unsafe"
     STORED_BYTES_DAMAGED = "stored-bytes-damaged"
@@ -160,6 +161,8 @@ REASON_TEXTS: Mapping[Reason, str] = MappingProxyType(
         Reason.NOT_OPENED_HERE: "A part has a format or size that is not opened here.",
         Reason.CARRIED_FORWARD: "What a build reads was carried forward; its earlier result "
         "stands.",
+        Reason.ONE_WORKER: "One worker alone says that it passed; above the trial build two with "
+        "separate keys have to.",
         Reason.ENGINE_UNAVAILABLE: "The container engine of this installation did not answer.",
         Reason.SANDBOX_UNSAFE: "The sandbox of this installation did not pass its self-test.",
         Reason.STORED_BYTES_DAMAGED: "The stored bytes did not match their own digests.",
@@ -182,6 +185,11 @@ HIGHEST_OFFERED = Level.BUILD
 
 # A vendor who is proven buildable at this level gets the badge, whatever more was ordered.
 BADGE_LEVEL = Level.BUILD
+
+# What one worker says of these, taken over or in error, would be believed by everybody: a second
+# one under a key of its own has to come to the same.
+TWO_WORKERS = frozenset({Level.EQUIVALENCE, Level.RUN, Level.REDEPLOY})
+WORKERS_NEEDED = 2
 
 _LADDER: tuple[Level, ...] = tuple(Level)
 
@@ -226,12 +234,19 @@ def highest_of(levels: Iterable[Level]) -> Level:
     return max(levels, key=_LADDER.index, default=Level.RECEIVED)
 
 
-def complete_ladder(tested: Sequence[LevelResult]) -> tuple[LevelResult, ...]:
+def complete_ladder(
+    tested: Sequence[LevelResult], passed_by: Mapping[Level, frozenset[str]] = MappingProxyType({})
+) -> tuple[LevelResult, ...]:
     """Return one result for each level of the ladder, lowest first.
 
-    What was not tested says why: a lower level did not pass, or the level is not offered here.
+    What was not tested says why: a lower level did not pass, the level is not offered here, or
+    only one worker has passed it.
+
+    Args:
+        passed_by: for each level, ids of the keys of the workers whose reports say PASS. Two
+            reports of one worker are one.
     """
-    results = {one.level: one for one in tested}
+    results = {one.level: _confirmed(one, passed_by) for one in tested}
     complete: list[LevelResult] = []
     for level in _LADDER:
         if level in results:
@@ -241,6 +256,29 @@ def complete_ladder(tested: Sequence[LevelResult]) -> tuple[LevelResult, ...]:
         else:
             complete.append(LevelResult(level, Verdict.NOT_TESTED, Reason.LOWER_LEVEL_NOT_PASSED))
     return tuple(complete)
+
+
+def workers_who_passed(
+    reports: Iterable[tuple[str, Iterable[LevelResult]]],
+) -> Mapping[Level, frozenset[str]]:
+    """Return who passed what, from reports on the same bytes.
+
+    Args:
+        reports: pairs of a worker's key id and the results of one of its reports.
+    """
+    passed: dict[Level, set[str]] = {}
+    for key_id, results in reports:
+        for one in results:
+            if one.verdict is Verdict.PASS:
+                passed.setdefault(one.level, set()).add(key_id)
+    return {level: frozenset(key_ids) for level, key_ids in passed.items()}
+
+
+def _confirmed(result: LevelResult, passed_by: Mapping[Level, frozenset[str]]) -> LevelResult:
+    alone = len(passed_by.get(result.level, frozenset())) < WORKERS_NEEDED
+    if result.verdict is Verdict.PASS and result.level in TWO_WORKERS and alone:
+        return LevelResult(result.level, Verdict.NOT_TESTED, Reason.ONE_WORKER)
+    return result
 
 
 def verdict_of(results: Iterable[LevelResult], ordered: Level) -> Verdict:

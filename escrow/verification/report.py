@@ -12,17 +12,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from builders.findings import Finding, finding_type
 from builders.orders import (
     ComponentPlan,
     ComponentResult,
-    Inspection,
     PhasePlan,
     PhaseResult,
-    TrialBuildPlan,
-    TrialBuildResult,
 )
 from builders.plan import drafted_recipe
 from escrow.evidence.statements import REPORT_TYPE, Stamp, statement
@@ -31,6 +27,7 @@ from escrow.ground.digests import commitment
 from escrow.verification.checks import level_of
 from escrow.verification.judging import ALL_AGREEMENTS, Judgement, Terms, Verdicts
 from escrow.verification.ladder import LEVEL_TEXTS, REASON_TEXTS, LevelResult
+from escrow.verification.outcomes import ARTIFACTS_LISTED_MAX, Outcome
 from escrow.verification.parts import DepositFacts
 
 VERSION = 1
@@ -43,48 +40,7 @@ VENDOR = "vendor"
 OTHER_CLASSES = ("beneficiary", "agent", "auditor")
 
 # The kinds of documents of which a statement has a section; the others only lie beside it.
-STATEMENT_KINDS = frozenset({SUMMARY, "findings", "identifiers", "manifest", "log"})
-
-# The vendor's report lists so many artefacts of a component; all are in the build log's listing,
-# and a signed statement has to stay readable (and below the envelope's limit).
-ARTIFACTS_LISTED_MAX = 1_000
-
-
-@dataclass(frozen=True)
-class DocumentFacts:
-    """A derived document, by digest and size of its plaintext."""
-
-    kind: str
-    sha256: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class Kit:
-    """A recovery kit, and the ids of the images that it needs; all of them are kept."""
-
-    document: bytes
-    images: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was done and seen in an examination, apart from any agreement's terms.
-
-    Args:
-        isolation: how the runner separated the build: machine words, none from the deposit.
-    """
-
-    examination_id: str
-    attempt: int
-    begun_at: datetime
-    finished_at: datetime
-    isolation: Mapping[str, str]
-    inspection: Inspection | None = None
-    plan: TrialBuildPlan | None = None
-    result: TrialBuildResult | None = None
-    documents: tuple[DocumentFacts, ...] = ()
-    kit: Kit | None = None
+STATEMENT_KINDS = frozenset({SUMMARY, "findings", "identifiers", "manifest", "log", "sbom"})
 
 
 @dataclass(frozen=True)
@@ -162,10 +118,16 @@ def report_statement(
     Args:
         sections: from :func:`predicate`, for the same readers.
     """
-    subjects = [(deposit.id, str(sections["manifestCommitment"]))]
+    return statement(subjects_of(deposit, sections, readers), REPORT_TYPE, sections)
+
+
+def subjects_of(
+    deposit: DepositFacts, sections: Mapping[str, object], readers: Readers
+) -> list[tuple[str, str]]:
+    """Return what a statement to these readers is about: parts, or a commitment to them."""
     if "identifiers" in readers.kinds:
-        subjects = [(part.label, part.sha256) for part in deposit.parts]
-    return statement(subjects, REPORT_TYPE, sections)
+        return [(part.label, part.sha256) for part in deposit.parts]
+    return [(deposit.id, str(sections["manifestCommitment"]))]
 
 
 def readers_of(verdicts: Verdicts) -> list[Readers]:
@@ -201,6 +163,7 @@ def _summary(
             "begunAt": rfc3339(outcome.begun_at),
             "finishedAt": rfc3339(outcome.finished_at),
             "isolation": dict(outcome.isolation),
+            "worker": outcome.worker,
         },
         "orderedLevel": judgement.ordered,
         "verdict": judgement.verdict,

@@ -27,11 +27,10 @@ from builders.orders import (
 from escrow.evidence.statements import Stamp
 from escrow.verification.judging import Custody, Terms, judge_examined
 from escrow.verification.ladder import Level, Reason
+from escrow.verification.outcomes import DocumentFacts, Outcome
 from escrow.verification.parts import DepositFacts, SealedPart
 from escrow.verification.report import (
     OTHER_CLASSES,
-    DocumentFacts,
-    Outcome,
     Readers,
     predicate,
     report_statement,

@@ -3,10 +3,10 @@ from datetime import UTC, datetime
 from escrow.evidence.statements import Stamp, parse_statement
 from escrow.verification.judging import Custody, Terms, Verdicts, attributed, judge_unexamined
 from escrow.verification.ladder import Level, Reason, Verdict
+from escrow.verification.outcomes import Outcome
 from escrow.verification.parts import DepositFacts, SealedPart
 from escrow.verification.report import (
     OTHER_CLASSES,
-    Outcome,
     Readers,
     manifest_commitment,
     predicate,

@@ -1,0 +1,78 @@
+"""By which public keys is a paper to be checked: the pinned ones, or those its agents vouch for.
+
+Guarantees: keys that came with the paper are believed only when k agents of an agreement whose
+text the reader holds signed for them, or when they are the very ones that he pinned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from escrow.evidence.acts import parse_act
+from escrow.evidence.dsse import Envelope
+from escrow.evidence.errors import ActMalformed, TrustRootNotVouched, TrustRootUndecided
+from escrow.evidence.snapshots import Agents, TrustSnapshot, verify_vouches
+from escrow.evidence.trustroot import TrustRoot
+from escrow.ground.signatures import PublicKey
+
+_NO_SNAPSHOT = "whether agents vouch for the public keys: the file carries no acts of theirs"
+_NO_AGREEMENT = (
+    "whether agents of the agreement vouch for the public keys: no agreement's text was given"
+)
+
+
+@dataclass(frozen=True)
+class Believed:
+    """The public keys to check with.
+
+    Args:
+        root: the trust root.
+        vouched: for each agreement, ids of the agents' keys that vouch for it.
+        could_not_tell: what about it nobody could tell here.
+    """
+
+    root: TrustRoot
+    vouched: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    could_not_tell: tuple[str, ...] = ()
+
+
+def believed_root(
+    snapshot: TrustSnapshot | None, pinned: TrustRoot | None, agents: Sequence[Agents]
+) -> Believed:
+    """Return the trust root by which a paper is to be checked.
+
+    Args:
+        snapshot: as the paper carries it, if it does.
+        pinned: as the reader was given it, if he was.
+        agents: of the agreements whose text he holds.
+
+    Raises:
+        TrustRootNotVouched: the acts in the file do not hold, or are too few.
+        TrustRootUndecided: neither the pinned keys nor agents decide it.
+    """
+    if snapshot is None:
+        if pinned is None:
+            raise TrustRootUndecided("The file carries no public keys that agents vouch for.")
+        return Believed(pinned, could_not_tell=(_NO_SNAPSHOT,))
+    vouched = tuple(
+        (one.agreement_id, tuple(act.key.key_id for act in verify_vouches(snapshot, one)))
+        for one in agents
+    )
+    if vouched:
+        return Believed(snapshot.root, vouched)
+    if pinned is None or pinned.sha256() != snapshot.root.sha256():
+        # An older paper, or forged keys: only the agents can tell the one from the other.
+        raise TrustRootUndecided("The file names other public keys than the ones that were pinned.")
+    for one in snapshot.vouched:
+        # Nobody here knows the agents; that the acts are whole can be said all the same.
+        claimed = {str(key): key for key in map(_key_named, one.acts)}
+        verify_vouches(snapshot, Agents(one.agreement_id, tuple(claimed.values()), k=len(claimed)))
+    return Believed(pinned, could_not_tell=(_NO_AGREEMENT,))
+
+
+def _key_named(unverified_act: Envelope) -> PublicKey:
+    try:
+        return parse_act(unverified_act.payload).key
+    except ActMalformed as problem:
+        raise TrustRootNotVouched("What an agent is said to have signed is no act.") from problem
