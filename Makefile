@@ -35,8 +35,12 @@ composed: images ## Run portal, worker, keyholder and PostgreSQL as containers (
 	@scripts/prepare-compose.sh
 	@docker compose up --detach --wait
 
+# What needs no engine and no quiet machine: on every processor. The rest, one after the other.
+APART := $(patsubst %,tests/%/,rooms architecture properties conformance attacks)
+
 test: images trials ## Run every test, the Docker ones included
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses auto --dist loadfile $(APART)
+	@$(PY) -m pytest $(filter-out $(APART),$(wildcard tests/*/))
 
 test-fast: setup ## Run the tests that need neither Docker nor other processes
 	@$(PY) -m pytest tests/rooms tests/architecture tests/properties tests/conformance

@@ -55,7 +55,7 @@ def test_no_way_to_release_without_the_agents_round_and_an_intent() -> None:
     assert into == {(State.CONFIRMING, Step.INTEND), (State.EXECUTING, Step.OBJECT_LATE)}
 
 
-@pytest.mark.parametrize("state", list(FINAL))
+@pytest.mark.parametrize("state", sorted(FINAL))
 def test_what_has_ended_is_not_withdrawn(state) -> None:
     assert next_state(state, Step.WITHDRAW) is None
 

@@ -18,7 +18,9 @@ from escrow.ground.identifiers import TokenId, new_id
 from escrow.parties.token_text import write_token
 
 
-@pytest.mark.parametrize("value", [new_id("dep"), "integrity", "42", "post-quantum"])
+@pytest.mark.parametrize(
+    "value", [pytest.param(new_id("dep"), id="an id"), "integrity", "42", "post-quantum"]
+)
 def test_ids_words_and_numbers_pass(value: str) -> None:
     check_arguments({"deposit": value})
 
@@ -32,9 +34,9 @@ def test_ids_words_and_numbers_pass(value: str) -> None:
         "ada@acme.example",
         "AGE-SECRET-KEY-1QQQQQQQQ",
         "c2VjcmV0IGtleSBieXRlcw==",
-        secrets.token_hex(16),
-        secrets.token_hex(32),
-        write_token("demo", TokenId(new_id("tok")))[0],
+        pytest.param(secrets.token_hex(16), id="16 bytes"),
+        pytest.param(secrets.token_hex(32), id="32 bytes"),
+        pytest.param(write_token("demo", TokenId(new_id("tok")))[0], id="a token"),
         "x" * 25,
         "dep_01\n",
     ],

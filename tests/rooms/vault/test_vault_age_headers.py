@@ -168,6 +168,7 @@ def test_a_share_of_low_order_is_refused(share: bytes) -> None:
         str(HYBRID.recipient)[:-7],
         "ssh-ed25519 AAAA",
     ),
+    ids=("empty", "prefix", "identity", "upper case", "checksum", "cut off", "of ssh"),
 )
 def test_a_text_that_is_no_recipient_is_refused(text: str) -> None:
     with pytest.raises(BadRecipient):
@@ -183,6 +184,7 @@ def test_a_text_that_is_no_recipient_is_refused(text: str) -> None:
         f"{CLASSICAL.reveal()}\n{CLASSICAL.reveal()}",
         CLASSICAL.reveal()[:-2],
     ),
+    ids=("empty", "recipient", "lower case", "two", "cut off"),
 )
 def test_a_text_that_is_no_identity_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(BadIdentity) as refused:
