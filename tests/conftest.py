@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from escrow.testing.custody import CustodyWorld
 from escrow.testing.databases import instead
 from escrow.testing.releases import ReleaseWorld, SettledFolder
 from tests.postgresql import PostgresqlServer, running_server
@@ -16,6 +17,7 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 # Rooms with tables, and the attacks that write them.
 ON_BOTH = (
     "attacks/test_release_",
+    "rooms/custody/",
     "rooms/deposits/",
     "rooms/engine/",
     "rooms/evidence/",
@@ -28,7 +30,7 @@ ON_BOTH = (
     "rooms/vault/",
     "rooms/verification/",
 )
-WITH_DATABASE = {"world", "busy", "database", "session", "shop", "release_world"}
+WITH_DATABASE = {"world", "busy", "database", "session", "shop", "release_world", "custody_world"}
 
 # A loaded machine makes generation slow, which says nothing about the code; and an example that
 # fails once must fail again, here and in CI. `--hypothesis-profile=search` looks for new ones.
@@ -96,6 +98,16 @@ def settled_release(database_kind: str, tmp_path_factory: pytest.TempPathFactory
 def release_world(settled_release: SettledFolder, tmp_path: Path) -> Iterator[ReleaseWorld]:
     """An installation with an agreement in force and one verified deposit."""
     made = ReleaseWorld.copied(settled_release, tmp_path / "release")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def custody_world(settled_release: SettledFolder, tmp_path: Path) -> Iterator[CustodyWorld]:
+    """The same, whose agents also drill, hold sessions and re-share."""
+    made = CustodyWorld.copied(settled_release, tmp_path / "custody")
     try:
         yield made
     finally:

@@ -37,6 +37,7 @@ ActName = Literal[
     "withdraw-release-request",
     "confirm-release",
     "vouch-trust-root",
+    "answer-custody",
 ]
 ACT_NAMES: frozenset[str] = frozenset(get_args(ActName))
 

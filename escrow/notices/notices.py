@@ -45,6 +45,9 @@ class Kind(StrEnum):
     RELEASE_EXECUTED = "release-executed"
     RELEASE_ABORTED = "release-aborted"
     CEREMONY_NEEDED = "ceremony-needed"
+    CUSTODY_SESSION_OPEN = "custody-session-open"
+    CUSTODY_ALARM = "custody-alarm"
+    CUSTODY_IMPAIRED = "custody-impaired"
 
 
 class Reader(StrEnum):
@@ -84,6 +87,9 @@ RULES: Mapping[Kind, KindRule] = MappingProxyType(
         Kind.RELEASE_EXECUTED: KindRule(),
         Kind.RELEASE_ABORTED: KindRule(),
         Kind.CEREMONY_NEEDED: KindRule(names_request=False),
+        Kind.CUSTODY_SESSION_OPEN: KindRule(names_request=False, names_day=True),
+        Kind.CUSTODY_ALARM: KindRule(names_request=False),
+        Kind.CUSTODY_IMPAIRED: KindRule(names_request=False),
     }
 )
 

@@ -189,6 +189,39 @@ _ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
                 "sign that it opened.",
             ),
         ),
+        Kind.CUSTODY_SESSION_OPEN: Wording(
+            "Agents asked to show that they hold their shares",
+            "The agents are asked to take part in a session. Your own client says what it is for "
+            "before you sign. Nothing is released by it.",
+            _told(
+                agent="Answer with 'escrow ceremony answer' in your own client before the last "
+                "day has ended. Nobody ever asks you for your key or share: not by mail, not by "
+                "telephone, not on a web page.",
+            ),
+        ),
+        Kind.CUSTODY_ALARM: Wording(
+            "Hardly enough agents hold their shares",
+            "So few agents have lately shown that they hold their shares that one more loss would "
+            "make it impossible to open what is sealed.",
+            _told(
+                vendor="See with the beneficiary that an agent who left is replaced, by an "
+                "amendment and a re-sharing.",
+                beneficiary="See with the vendor that an agent who left is replaced, by an "
+                "amendment and a re-sharing.",
+                agent="Show that you hold your share: 'escrow ceremony drill', then 'answer'.",
+            ),
+        ),
+        Kind.CUSTODY_IMPAIRED: Wording(
+            "Custody impaired",
+            "Fewer agents than are needed have shown that they hold their shares. What is sealed "
+            "now may never open again.",
+            _told(
+                vendor="Have a new key dealt to agents who are there, and make a new deposit then.",
+                beneficiary="Ask for a new key and a new deposit; rely on no earlier one.",
+                agent="If you hold your share, show it now: 'escrow ceremony drill', then "
+                "'answer'.",
+            ),
+        ),
     }
 )
 

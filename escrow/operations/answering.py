@@ -96,6 +96,8 @@ def _keep_up(portal: Portal) -> None:
             rooms.intake.complete_unfinished()
             for problem in rooms.driver.push_all_on():
                 _log.error("a release request does not move on: %s", problem)
+            for problem in rooms.custody.push_all_on():
+                _log.error("a session of agents does not move on: %s", problem)
             with rooms.database.writing() as session:
                 forget_expired(session, rooms.clock.now())
         except Exception:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from builders.orders import Limits
 from escrow import __version__
+from escrow.custody.driving import CustodyDriver
 from escrow.deposits.admission import DepositGate
 from escrow.deposits.git_confinement import GitConfinement, GitLimits
 from escrow.deposits.intake import Intake
@@ -194,6 +195,7 @@ def assemble_portal(on: Footing, key: SigningKey, scratch: Scratch) -> Portal:
         gate=DepositGate(on.database, settings.env, on.clock, parties_covering),
         reception=_reception(settings, intake, on.blobs, scratch),
         driver=Driver(on.database, on.keyholder, scribe, on.clock, on.engine),
+        custody=CustodyDriver(on.database, on.keyholder, scribe, on.clock, on.engine),
         trust_root=on.root,
         log_scratch=scratch.logs,
         public_url=settings.public_url.rstrip("/"),

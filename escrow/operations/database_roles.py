@@ -53,6 +53,10 @@ UNREAD: Mapping[str, frozenset[str]] = MappingProxyType(
         WORKER: frozenset(
             {
                 "canary_share",
+                "custody_answer",
+                "custody_item",
+                "custody_liveness",
+                "custody_session",
                 "idempotency_key",
                 "release_certificate",
                 "release_paper",
@@ -89,6 +93,9 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "agreement_version": Rights(insert=True, update=("in_force_at",)),
             "canary_opening": _ADDS,
             "canary_share": _KEEPS,
+            "custody_answer": _ADDS,
+            "custody_item": _ADDS,
+            "custody_session": _ADDS,
             "deposit": _KEEPS,
             "idempotency_key": _OWNS,
             "ledger_entry": _ADDS,
@@ -136,6 +143,33 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "report": _KEEPS,
         },
         KEYHOLDER: {
+            "custody_item": Rights(
+                update=(
+                    "epoch",
+                    "k",
+                    "n",
+                    "version",
+                    "text_sha256",
+                    "intended_sha256",
+                    "fresh_epoch",
+                    "done_at",
+                )
+            ),
+            "custody_liveness": _KEEPS,
+            "custody_reopening": Rights(insert=True, update=("sealed_keys",)),
+            "custody_session": Rights(
+                update=(
+                    "nonce",
+                    "items_root",
+                    "entry_sha256",
+                    "recipient",
+                    "key_id",
+                    "sealed_identity",
+                    "opened_at",
+                    "ends_at",
+                    "ended_at",
+                )
+            ),
             "documents_key": _ADDS,
             "header_record": _ADDS,
             "lane": Rights(

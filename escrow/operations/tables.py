@@ -10,6 +10,7 @@ from pathlib import Path
 import alembic.command
 import alembic.config
 
+from escrow.custody import records as _custody
 from escrow.deposits import records as _deposits
 from escrow.engine import records as _engine
 from escrow.ground.database import Database, metadata
@@ -26,6 +27,7 @@ from escrow.verification import records as _verification
 __all__ = ["metadata", "owns", "upgrade"]
 
 ROOMS = (
+    _custody,
     _deposits,
     _engine,
     _ledger,

@@ -15,6 +15,7 @@ from escrow.portal.rooms import Rooms
 from escrow.portal.routes import (
     agreements,
     ceremonies,
+    custody,
     deposits,
     notices,
     parties,
@@ -37,6 +38,7 @@ _ROUTES = (
     products,
     agreements,
     ceremonies,
+    custody,
     deposits,
     releases,
     reports,

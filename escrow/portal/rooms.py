@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from escrow.custody.driving import CustodyDriver
 from escrow.deposits.admission import DepositGate
 from escrow.deposits.intake import Intake
 from escrow.deposits.pushing import PushReception
@@ -39,6 +40,7 @@ class Rooms:
     gate: DepositGate
     reception: PushReception
     driver: Driver
+    custody: CustodyDriver
     trust_root: TrustRoot
     log_scratch: Path
     public_url: str

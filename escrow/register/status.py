@@ -100,7 +100,7 @@ def is_dealt_for(setup: KeySetup, agreement: Agreement) -> bool:
 
 def _missing_acceptances(agreement: Agreement, accepted_by: frozenset[str]) -> Iterator[Missing]:
     for party in (agreement.vendor, *agreement.beneficiaries):
-        if not _is_bound(party, accepted_by):
+        if not is_bound(party, accepted_by):
             yield _acceptance_of(party, accepted_by)
     for agent in agreement.signers("agent"):
         if agent.signing_key not in accepted_by:
@@ -112,8 +112,12 @@ def _missing_acceptances(agreement: Agreement, accepted_by: frozenset[str]) -> I
             )
 
 
-def _is_bound(party: Party, accepted_by: frozenset[str]) -> bool:
-    """Return whether the party is bound: one who signs alone, or two who sign jointly."""
+def is_bound(party: Party, accepted_by: frozenset[str]) -> bool:
+    """Return whether the party is bound: one who signs alone, or two who sign jointly.
+
+    Args:
+        accepted_by: signing keys of everybody who accepted.
+    """
     signed = [person for person in party.persons if person.signing_key in accepted_by]
     alone = any(person.signs == "single" for person in signed)
     # Whoever could sign alone would have bound the party, so the rest here sign jointly.

@@ -18,6 +18,7 @@ from urllib.parse import urljoin
 
 import httpx
 
+from escrow.custody.driving import CustodyDriver
 from escrow.deposits.admission import DepositGate
 from escrow.deposits.git_confinement import GitConfinement
 from escrow.deposits.intake import Intake
@@ -30,6 +31,7 @@ from escrow.ground.identifiers import DepositId, DocumentId, ExaminationId, Prod
 from escrow.ledger.appending import Scribe
 from escrow.operations import tables
 from escrow.operations.keyholder.ceremonies import Ceremonies
+from escrow.operations.keyholder.custody import Custody
 from escrow.operations.keyholder.documents import Documents
 from escrow.operations.keyholder.grounds import Grounds
 from escrow.operations.keyholder.lanes import Lanes
@@ -77,6 +79,10 @@ class KeyholderHere:
         self.open_confirmation = releases.open_confirmation
         self.check_release_share = releases.check_release_share
         self.execute_release = releases.execute_release
+        self.custody = Custody(grounds)
+        self.open_session = self.custody.open_session
+        self.settle_session = self.custody.settle_session
+        self.carry_out_session = self.custody.carry_out_session
 
     def open_lane(self, product_id: ProductId, deposit_id: DepositId) -> LaneAnnouncement:
         """Return the deposit's lane, checked as from another process."""
@@ -408,6 +414,7 @@ class PortalWorld:
                 lambda address, number: f"{PUBLIC_URL}/{address}/deposits/{number}",
             ),
             driver=Driver(self.database, self.keyholder, scribe, self.clock, self.jobs),
+            custody=CustodyDriver(self.database, self.keyholder, scribe, self.clock, self.jobs),
             trust_root=self.ledger.trust_root,
             log_scratch=self.scratch / "logs",
             public_url=PUBLIC_URL,

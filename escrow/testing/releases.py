@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -51,7 +51,7 @@ class ReleaseWorld(PortalWorld):
     agreement = ""
 
     @classmethod
-    def copied(cls, settled: SettledFolder, folder: Path) -> ReleaseWorld:
+    def copied(cls, settled: SettledFolder, folder: Path) -> Self:
         """Return a world that goes on where another was settled, in a folder of its own."""
         shutil.copytree(settled.folder, folder, dirs_exist_ok=True)
         trial_databases().copy(settled.folder, folder)

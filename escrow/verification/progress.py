@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from escrow.custody import records as custody
 from escrow.ground.database import Session
 from escrow.ground.identifiers import DepositId, ExaminationId, ProductId, new_id
 from escrow.ledger.appending import Entry, Scribe
@@ -36,18 +37,24 @@ ACTOR = "worker"
 
 
 def queue_examination(session: Session, deposit: DepositFacts) -> ExaminationRow:
-    """Return the examination of a deposit, made the first time; it waits since the sealing."""
+    """Return the examination of a deposit, made the first time; it waits since the sealing.
+
+    Whenever the agents opened the deposit again, another round follows the one that is done.
+    """
     row = records.newest_examination(session, DepositId(deposit.id))
-    if row is not None:
+    reopened = custody.reopenings_of(session, DepositId(deposit.id))
+    is_next_due = row is not None and row.state == State.DONE and row.round <= len(reopened)
+    if row is not None and not is_next_due:
         return row
     row = ExaminationRow(
         id=ExaminationId(new_id("exa")),
         deposit_id=deposit.id,
         product_id=deposit.product_id,
+        round=row.round + 1 if row else 1,
         deposit_number=deposit.number,
         release_line=deposit.release_line,
         state=State.QUEUED,
-        queued_at=deposit.sealed_at,
+        queued_at=reopened[row.round - 1].opened_at if row else deposit.sealed_at,
     )
     records.add(session, row)
     return row
@@ -56,7 +63,8 @@ def queue_examination(session: Session, deposit: DepositFacts) -> ExaminationRow
 def is_overtaken(session: Session, row: ExaminationRow, case: Case, now: datetime) -> bool:
     """Return whether a newer deposit of its line takes this one's place in the queue."""
     line = case.deposit.release_line
-    if line is None or row.state not in (State.QUEUED, State.RETRYING):
+    # What the agents opened again is examined, whatever came since: they asked for this one.
+    if line is None or row.round > 1 or row.state not in (State.QUEUED, State.RETRYING):
         return False
     passed_over = records.passed_over_in_line(session, ProductId(row.product_id), line)
     since = min([case.deposit.sealed_at, *(one.queued_at for one in passed_over)])

@@ -10,7 +10,6 @@ from escrow import __version__
 from escrow.operations.cli import (
     admin,
     agreement,
-    ceremony,
     check,
     confirm,
     deposit,
@@ -20,6 +19,7 @@ from escrow.operations.cli import (
     release,
     request,
     running,
+    sessions,
     settings,
     status,
 )
@@ -62,7 +62,8 @@ def escrow(
 
 app.add_typer(admin.app, name="admin")
 app.add_typer(agreement.app, name="agreement")
-app.add_typer(ceremony.app, name="ceremony")
+# The ceremony's own commands, and those of the sessions that follow it.
+app.add_typer(sessions.app, name="ceremony")
 app.add_typer(settings.app, name="config")
 app.add_typer(deposit.app, name="deposit")
 app.add_typer(keys.app, name="keys")

@@ -27,6 +27,9 @@ START_TIMEOUT_SECONDS = 30.0
 # told that they follow.
 ACKNOWLEDGING_SECONDS = 30.0
 
+# A panel of five thousand agreements takes minutes; the keyholder goes on when nobody waits.
+SESSION_SECONDS = 900.0
+
 
 class RemoteKeyholder:
     """Asks the keyholder over a line; what it says of itself is checked under its pinned key.
@@ -89,6 +92,18 @@ class RemoteKeyholder:
     def execute_release(self, request_id: RequestId) -> None:
         """Have a release decided and carried out; safe to repeat."""
         call(self._line, "execute-release", {"request_id": request_id})
+
+    def open_session(self, session_id: str) -> None:
+        """Have a session of the agents opened; safe to repeat."""
+        call(self._line, "open-session", {"session_id": session_id}, SESSION_SECONDS)
+
+    def settle_session(self, session_id: str) -> None:
+        """Have the answers to a session noted, and carried out where all are there."""
+        call(self._line, "settle-session", {"session_id": session_id}, SESSION_SECONDS)
+
+    def carry_out_session(self, session_id: str) -> None:
+        """Have a session carried out with the k shares that are there; safe to repeat."""
+        call(self._line, "carry-out-session", {"session_id": session_id}, SESSION_SECONDS)
 
     def _ask(self, verb: str, **arguments: str) -> dict[str, str]:
         answer = call(self._line, verb, arguments)

@@ -81,6 +81,21 @@ class Grounds:
         """Return when a proven event of the stream, by that role, states these facts.
 
         Raises:
+            as :meth:`stated`.
+        """
+        self.stated(session, stream, event_type, role, facts)
+
+    def stated(
+        self,
+        session: Session,
+        stream: Stream,
+        event_type: str,
+        role: str,
+        facts: Mapping[str, object],
+    ) -> Event:
+        """Return the newest proven event of the stream, by that role, that states these facts.
+
+        Raises:
             NotInLedger: there is none; a row says what nobody signed.
             ProofFails: the stored proof does not hold.
         """
@@ -90,7 +105,7 @@ class Grounds:
             # What was read is a row; only what is proven, read again, counts.
             event = self.proven_event(session, found.entry_sha256, event_type, role)
             if event.stream == stream and _states(event, facts):
-                return
+                return event
         raise NotInLedger(
             f"The ledger bears out no {event_type} in {stream} that says what a row says.",
             "Nothing was sealed; the operator has to compare database and ledger.",

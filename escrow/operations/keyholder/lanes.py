@@ -11,6 +11,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from escrow.custody import records as custody
 from escrow.deposits import records as deposits
 from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex, sha256_hex
@@ -20,6 +21,7 @@ from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.ceremonies import DEALT
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
+from escrow.operations.keyholder.reopened_keys import sealed_keys_of
 from escrow.register.inforce import AgreementInForce, agreements_in_force
 from escrow.vault import lane_keeping, records
 from escrow.vault.errors import LaneMissing, LaneNeeded
@@ -105,6 +107,11 @@ class Lanes:
     def open_for_verification(self, deposit_id: str) -> dict[str, str]:
         """Return the file keys sealed to the pinned worker, once the opening is logged."""
         on, identifier = self._on, DepositId(deposit_id)
+        with on.database.reading() as session:
+            # Opened by k agents for one more verification, logged then, sealed to this worker.
+            reopened = sealed_keys_of(on, session, identifier)
+        if reopened is not None:
+            return {"sealed": base64.b64encode(reopened).decode()}
         with on.database.writing() as session:
             product_id, parts, _ = self._proven_deposit(session, identifier)
             self._check_logged(session, identifier)
@@ -141,6 +148,7 @@ class Lanes:
                     "Have its lasting headers written first; nothing was closed.",
                 )
             self._close(session, identifier)
+            custody.close_reopenings(session, custody.reopenings_of(session, identifier))
 
     def close_overdue(self) -> None:
         """Destroy the lanes that no verdict closed in time, but none that is still needed."""

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from escrow.operations.home import (
 )
 from escrow.operations.introductions import Introduction, make_trust_root, meet, own_credentials
 from escrow.operations.keyholder.ceremonies import Ceremonies
+from escrow.operations.keyholder.custody import Custody
 from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
 from escrow.operations.keyholder.documents import Documents
 from escrow.operations.keyholder.grounds import Grounds, grounds_of
@@ -49,9 +50,9 @@ from escrow.vault import age
 from escrow.vault.ceremony import deal
 from escrow.vault.keys import FileKeyManager, InsecureKeyManager, KeyManager
 
-# Lanes that no verdict closed are closed by the clock; looking every ten minutes is often enough
+# What nobody closed is closed by the clock; looking every ten minutes is often enough
 # for a limit of days.
-LANE_SWEEP_SECONDS = 600.0
+SWEEP_SECONDS = 600.0
 
 _log = logging.getLogger("escrow.keyholder")
 
@@ -116,7 +117,8 @@ def _desk(settings: Settings, disk: OwnDisk, pinned: Pinned) -> Iterator[Desk]:
         keys = key_manager_of(settings, disk)
         grounds = grounds_of(database, disk, pinned, keys, SystemClock(), stamp)
         lanes = Lanes(grounds)
-        _sweep_lanes(lanes)
+        _sweep(lanes.close_overdue)
+        _sweep(Custody(grounds).close_overdue)
         yield keyholder_desk(verbs_of(grounds, lanes))
     finally:
         database.close()
@@ -137,7 +139,7 @@ def _serve(server: UnixServer | TlsServer) -> None:
 
 def verbs_of(grounds: Grounds, lanes: Lanes) -> dict[str, Verb]:
     """Return what can be asked of the keyholder: names, and nothing that opens without a log."""
-    documents, releases = Documents(grounds), Releases(grounds)
+    documents, releases, custody = Documents(grounds), Releases(grounds), Custody(grounds)
     return {
         "ping": lambda: "here",
         "open-lane": lanes.open_lane,
@@ -151,6 +153,9 @@ def verbs_of(grounds: Grounds, lanes: Lanes) -> dict[str, Verb]:
         "open-confirmation": releases.open_confirmation,
         "check-release-share": releases.check_release_share,
         "execute-release": releases.execute_release,
+        "open-session": custody.open_session,
+        "settle-session": custody.settle_session,
+        "carry-out-session": custody.carry_out_session,
     }
 
 
@@ -199,14 +204,14 @@ def _watch_parent(server: UnixServer, parent: int) -> None:
     threading.Thread(target=watch, name="watch-parent", daemon=True).start()
 
 
-def _sweep_lanes(lanes: Lanes) -> None:
+def _sweep(close_overdue: Callable[[], None]) -> None:
     def sweep() -> None:
         while True:
             try:
-                lanes.close_overdue()
+                close_overdue()
             except Exception:
                 # A worker loop: a database that is away for a while must not end the sweeping.
-                _log.exception("overdue lanes could not be closed; trying again later")
-            threading.Event().wait(LANE_SWEEP_SECONDS)
+                _log.exception("what is overdue could not be closed; trying again later")
+            threading.Event().wait(SWEEP_SECONDS)
 
-    threading.Thread(target=sweep, name="sweep-lanes", daemon=True).start()
+    threading.Thread(target=sweep, name="sweep", daemon=True).start()

@@ -24,7 +24,7 @@ from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import Evidence, gather
 from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
 from escrow.operations.keyholder.offering import draw_offer
-from escrow.operations.keyholder.rewrapping import Rewrapping
+from escrow.operations.keyholder.rewrapping import BURNT, Rewrapping
 from escrow.releases import records as releases
 from escrow.releases.decision import Decision, approval_of, decide
 from escrow.releases.errors import TooFewConfirmations
@@ -39,8 +39,6 @@ from escrow.vault.release_shares import (
     not_his_share,
     open_release_share,
 )
-
-BURNT = "vault:epoch:burnt"
 
 # Between the intent and its execution lie milliseconds; after a crash the permit is made anew.
 PERMIT_LIFETIME = timedelta(minutes=5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import cast
 
 from escrow.ground.database import Session
 from escrow.ground.identifiers import DepositId, DocumentId
+from escrow.ledger.chains import ChainedEvent
 from escrow.ledger.events import Event, NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import Evidence, proven_stream
@@ -31,6 +32,7 @@ from escrow.vault.releasing import (
 from escrow.verification.examinations import DOCUMENTS_SEALED
 
 RESEALED = "vault:epoch:resealed"
+BURNT = "vault:epoch:burnt"
 
 # An event holds 64 KiB; a commitment with its ids takes some 230 bytes.
 _COMMITMENTS_PER_EVENT = 200
@@ -68,17 +70,8 @@ class Rewrapping:
 
     def reseal(self, fresh: records.SealingEpochRow) -> None:
         """Seal every retained header of the agreement to the next epoch too, and log it."""
-        written = [
-            reseal_to_epoch(
-                self.session, self.on.keys, row, self._opened(row), fresh, self.on.clock.now()
-            )
-            for row in self._records().values()
-        ]
-        described_rows = iter([described(row) for row in written])
-        while some := list(islice(described_rows, _COMMITMENTS_PER_EVENT)):
-            data = {"epoch": fresh.epoch, "headers": some}
-            event = NewEvent(self.evidence.stream, RESEALED, KEYHOLDER, data)
-            self.on.scribe.append(self.session, event)
+        rows = list(self._records().values())
+        reseal_headers(self.on, self.session, self.evidence.stream, rows, self.identity, fresh)
 
     def _records(self) -> dict[str, records.HeaderRecordRow]:
         rows = records.headers_of_agreement(self.session, self.evidence.agreement_id)
@@ -89,26 +82,20 @@ class Rewrapping:
         """Return product, deposit, id and payload of every document that the worker logged."""
         return {
             (event.stream.id, str(event.data["deposit_id"]), one["id"], one["payload_sha256"])
-            for event in self._product_events
+            for event in (one.event for one in self._product_events)
             if (event.type, event.role) == (DOCUMENTS_SEALED, "worker")
             for one in cast("list[dict[str, str]]", event.data["documents"])
         }
 
     @cached_property
-    def _product_events(self) -> list[Event]:
+    def _product_events(self) -> list[ChainedEvent]:
         products = {one.product_id for one in self._records().values()}
         chains = (proven_stream(self.on, self.session, Stream("product", one)) for one in products)
-        return [one.event for chain in chains for one in chain.events]
+        return [one for chain in chains for one in chain.events]
 
     def _committed(self) -> set[tuple[object, ...]]:
         """Return every commitment that the keyholder logged for this agreement."""
-        events = [*(one.event for one in self.evidence.events), *self._product_events]
-        return {
-            _key(header)
-            for event in events
-            if event.role == KEYHOLDER and event.type in (HEADERS_WRITTEN, RESEALED)
-            for header in _headers(event)
-        }
+        return set(commitments_in([*self.evidence.events, *self._product_events]))
 
     def _hand_over_part(
         self, part: OfferedPart, row: records.HeaderRecordRow, expires_at: datetime
@@ -164,13 +151,60 @@ def _check_record(
         raise OfferBroken(f"part {part.part_id} has no header under the key of this epoch")
     if row.payload_sha256 != part.payload_sha256 or row.deposit_id != part.deposit_id:
         raise OfferBroken(f"the header of part {part.part_id} is of another payload")
-    if _key(described(row)) not in committed:
+    if header_key(row) not in committed:
         raise OfferBroken(f"nobody logged the commitment of part {part.part_id}")
 
 
 def _headers(event: Event) -> Sequence[dict[str, object]]:
     headers = event.data["headers"]
     return headers if isinstance(headers, list) else []
+
+
+def reseal_headers(
+    on: Grounds,
+    session: Session,
+    stream: Stream,
+    rows: Sequence[records.HeaderRecordRow],
+    identity: HybridIdentity,
+    fresh: records.SealingEpochRow,
+) -> None:
+    """Seal headers of an agreement to its next epoch too, and log the commitments.
+
+    Args:
+        stream: the agreement's.
+        rows: of the epoch whose key was combined.
+        identity: that key; nothing keeps it.
+
+    Raises:
+        CommitmentBroken, HeaderRecordSwapped, NoIdentityMatches: a record was changed.
+    """
+    written = [
+        reseal_to_epoch(
+            session,
+            on.keys,
+            row,
+            open_both_locks(on.keys, row, {row.epoch: identity}),
+            fresh,
+            on.clock.now(),
+        )
+        for row in rows
+    ]
+    described_rows = iter([described(row) for row in written])
+    while some := list(islice(described_rows, _COMMITMENTS_PER_EVENT)):
+        data = {"epoch": fresh.epoch, "headers": some}
+        on.scribe.append(session, NewEvent(stream, RESEALED, KEYHOLDER, data))
+
+
+def commitments_in(events: Iterable[ChainedEvent]) -> Iterator[tuple[object, ...]]:
+    """Yield every commitment that the keyholder logged in these proven events."""
+    for event in (one.event for one in events):
+        if event.role == KEYHOLDER and event.type in (HEADERS_WRITTEN, RESEALED):
+            yield from map(_key, _headers(event))
+
+
+def header_key(row: records.HeaderRecordRow) -> tuple[object, ...]:
+    """Return what a header record is compared with a logged commitment by."""
+    return _key(described(row))
 
 
 def _key(header: dict[str, object]) -> tuple[object, ...]:

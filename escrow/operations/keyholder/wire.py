@@ -30,6 +30,9 @@ _PORTAL = _ANYBODY | {
     "open-confirmation",
     "check-release-share",
     "execute-release",
+    "open-session",
+    "settle-session",
+    "carry-out-session",
 }
 
 # The worker verifies one deposit after the other, and seals what it found. It reads no document.

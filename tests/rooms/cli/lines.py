@@ -49,6 +49,14 @@ beneficiary  agreement prove-recipient {filed} --key {bo} --identity {bo_age}
 operator     ceremony hold {accepted}
 agent_2      ceremony contribute {agreement} --identity {di_age} --to {cy_public} {keep}
 agent_1      ceremony open-canary {contributed} --identity {cy_age} --key {cy}
+agent_1      ceremony drill {agreement} --panel
+agent_1      ceremony answer {drill} --identity {cy_age} --key {cy} --trust-root {root} --yes
+agent_2      ceremony progress {drill}
+operator     ceremony panel {agreement}
+vendor       ceremony custody {agreement}
+agent_1      ceremony session {agreement}
+agent_1      ceremony carry-out {drill}
+agent_1      ceremony reshare {agreement}
 vendor       deposit send northwind/ledger-core --data {data}
 vendor       deposit begin northwind/ledger-core
 vendor       deposit add {draft} {data}
@@ -188,6 +196,12 @@ class Things(dict[str, str]):
         body = {"recipient": str(opener), "file": sealed}
         world.do("POST", f"{path}/canary-shares", "agent_2", json=body)
         return agreement
+
+    @cached_property
+    def drill(self) -> str:
+        """A drill that the keyholder opened."""
+        body = {"purpose": "drill", "agreements": [self.agreement]}
+        return str(self.world.do("POST", "/custody/sessions", "agent_1", json=body)["id"])
 
     @property
     def draft(self) -> str:

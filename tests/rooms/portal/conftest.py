@@ -21,6 +21,7 @@ class SettledWorld(ReleaseWorld):
     deposit_id = ""
     request_id = ""
     notice_id = ""
+    session_id = ""
 
     def settle(self) -> str:
         """Do everything that comes before the day-to-day."""
@@ -29,6 +30,8 @@ class SettledWorld(ReleaseWorld):
         self.deposit_id = self.deposit()
         self.verify(self.deposit_id)
         self.notice_id = post_notice(self, self.agreement, "nobody")
+        drill = {"purpose": "drill", "agreements": [self.agreement]}
+        self.session_id = self.do("POST", "/custody/sessions", "agent_1", json=drill)["id"]
         self.issue("auditor", "auditors", Role.AUDITOR, agreements=[self.agreement])
         self.issue("other vendor", "strangers", Role.VENDOR)
         self.issue("other beneficiary", "strangers", Role.BENEFICIARY)

@@ -6,6 +6,7 @@ route that is not in the table is a red test, and so is a refusal that the OpenA
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -55,6 +56,13 @@ GET    /agreements/{agreement_id}/shares             403 403 403 in  403 404 404
 POST   /agreements/{agreement_id}/canary-shares      403 403 403 in  403 404 404 404 404 401
 GET    /agreements/{agreement_id}/canary-shares      403 403 403 in  403 404 404 404 404 401
 GET    /agreements/{agreement_id}/recipient-canaries 403 in  in  in  403 404 404 404 404 401
+GET    /agreements/{agreement_id}/custody            in  in  in  in  in  404 404 404 404 401
+GET    /agreements/{agreement_id}/panel              in  403 403 in  403 404 404 404 404 401
+POST   /custody/sessions                             in  403 403 in  403 404 404 404 404 401
+GET    /custody/sessions/{session_id}                in  403 403 in  403 404 404 404 404 401
+GET    /custody/sessions/{session_id}/challenge      403 403 403 in  403 404 404 404 404 401
+POST   /custody/sessions/{session_id}/answers        403 403 403 in  403 404 404 404 404 401
+POST   /custody/sessions/{session_id}/carry-out      in  403 403 in  403 404 404 404 404 401
 POST   /agreements/{agreement_id}/requests           403 in  in  in  403 404 404 404 404 401
 GET    /requests                                     in  in  in  in  in  in  in  in  in  401
 GET    /requests/{request_id}                        in  in  in  in  in  404 404 404 404 401
@@ -90,6 +98,8 @@ SENT = {
         "envelope": {},
         "shares": [{"epoch": 1, "index": 1, "file": "AAAA"}],
     },
+    "POST /custody/sessions": {"purpose": "drill", "agreements": ["AGREEMENT"]},
+    "POST /custody/sessions/{session_id}/answers": {"envelope": {}, "document": "AAAA"},
     "POST /agreements/{agreement_id}/canary-shares": {"recipient": "age1none", "file": "AAAA"},
 }
 
@@ -111,7 +121,7 @@ class Row:
         names |= {"number": "1", "agreement_id": world.agreement, "deposit_id": world.deposit_id}
         names |= {"request_id": world.request_id, "file_id": "prt_none"}
         names["sha256"] = world.request_subject().statement_sha256
-        names |= {"notice_id": world.notice_id}
+        names |= {"notice_id": world.notice_id, "session_id": world.session_id}
         if self.method == "DELETE":
             names |= {"deposit_id": world.draft()}
             names |= {"token_id": world.issue("doomed", "northwind", "vendor")}
@@ -121,7 +131,13 @@ class Row:
             names["member_id"] = world.do("POST", path, "operator", json=mia)["id"]
         asked = self.method == "GET" and self.route.endswith("/canary-shares")
         own = f"?recipient={world.cast.identity('agent_1').recipient}" if asked else ""
+        own = "?key=ed25519:none" if self.route.endswith("/challenge") else own
         return self.route.format(**names) + own
+
+    def body(self, world) -> object:
+        """What is sent, about northwind's agreement."""
+        text = json.dumps(SENT.get(str(self)))
+        return json.loads(text.replace("AGREEMENT", world.agreement))
 
 
 def _rows() -> list[Row]:
@@ -145,7 +161,7 @@ def test_every_route_is_declared(world) -> None:
 def test_who_is_let_in(world, row: Row) -> None:
     path, seen = row.path(world), []
     for who in WHO:
-        answer = world.ask(row.method, path, who, json=SENT.get(str(row)))
+        answer = world.ask(row.method, path, who, json=row.body(world))
         assert answer.status_code < 500
         seen.append(str(answer.status_code) if answer.status_code in (401, 403, 404) else IN)
     assert dict(zip(WHO, seen, strict=True)) == dict(zip(WHO, row.expected, strict=True))

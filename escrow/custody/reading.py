@@ -1,0 +1,86 @@
+"""Custody for those who ask: how an agreement stands, and how far a session has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from escrow.custody import records
+from escrow.custody.errors import SessionUnknown
+from escrow.custody.standing import CustodyView, ShareSeen, concentrated, custody_of
+from escrow.ground.clock import rfc3339
+from escrow.ground.database import Session
+from escrow.ground.identifiers import AgreementId
+from escrow.register.reading import read_version
+from escrow.vault import records as vault
+
+
+def view_of_custody(
+    session: Session, agreement_id: AgreementId, now: datetime
+) -> CustodyView | None:
+    """Return how the custody of an agreement stands; None before a key counts."""
+    epoch = vault.counting_epoch(session, agreement_id)
+    if epoch is None:
+        return None
+    proved = {
+        one.index: one.live_at for one in records.liveness_of(session, agreement_id, epoch.epoch)
+    }
+    shares = [
+        ShareSeen(one.index, proved.get(one.index, epoch.dealt_at))
+        for one in vault.shares_of(session, agreement_id, epoch.epoch)
+    ]
+    return custody_of(epoch.epoch, epoch.k, epoch.n, shares, now)
+
+
+def shown_custody(session: Session, agreement_id: AgreementId, now: datetime) -> dict[str, object]:
+    """Return custody as pages and programs show it: numbers of shares, no names."""
+    view = view_of_custody(session, agreement_id, now)
+    if view is None:
+        return {"standing": "not-dealt"}
+    epoch = vault.epoch_of(session, agreement_id, view.epoch)
+    newest = vault.newest_epoch(session, agreement_id)
+    terms, _ = read_version(session, agreement_id, epoch.agreement_version if epoch else None)
+    return {
+        "standing": view.standing,
+        "epoch": view.epoch,
+        "k": view.k,
+        "n": view.n,
+        "live": list(view.live),
+        "overdue": list(view.overdue),
+        "next_drill_due": rfc3339(view.due_at) if view.due_at else None,
+        "canary_waits": newest is not None and newest.epoch > view.epoch,
+        "burnt": epoch is not None and epoch.burnt_at is not None,
+        "concentrated": dict(concentrated(terms)),
+    }
+
+
+def shown_session(session: Session, session_id: str) -> Mapping[str, object]:
+    """Return how far a session has come.
+
+    Raises:
+        SessionUnknown: there is none.
+    """
+    row = records.session_by_id(session, session_id)
+    if row is None:
+        raise SessionUnknown
+    items = records.items_of(session, session_id)
+    return {
+        "id": row.id,
+        "purpose": row.purpose,
+        "state": _state(row),
+        "agreements": len(items),
+        "done": sum(one.done_at is not None for one in items),
+        "answers": len(records.answers_of(session, session_id)),
+        "k": max((one.k for one in items), default=0),
+        "n": max((one.n for one in items), default=0),
+        "reopened": [one.deposit_id for one in records.reopenings_in(session, session_id)],
+        "items_root": row.items_root,
+        "opened_at": rfc3339(row.opened_at) if row.opened_at else None,
+        "ends_at": rfc3339(row.ends_at) if row.ends_at else None,
+    }
+
+
+def _state(row: records.SessionRow) -> str:
+    if row.ended_at is not None:
+        return "ended"
+    return "asked" if row.entry_sha256 is None else "open"

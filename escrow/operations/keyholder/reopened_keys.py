@@ -1,0 +1,26 @@
+"""The file keys of a deposit that k agents opened for one more verification."""
+
+from __future__ import annotations
+
+from escrow.custody import records
+from escrow.ground.database import Session
+from escrow.ground.identifiers import DepositId
+from escrow.operations.keyholder.disk import KEYHOLDER
+from escrow.operations.keyholder.grounds import Grounds, NotInLedger
+
+REOPENED = "custody:deposit:reopened"
+
+
+def sealed_keys_of(on: Grounds, session: Session, deposit_id: DepositId) -> bytes | None:
+    """Return a reopened deposit's file keys, sealed to the worker; None where none is open.
+
+    Raises:
+        NotInLedger, ProofFails: the keyholder logged no such reopening.
+    """
+    row = records.reopening_of(session, deposit_id)
+    if row is None or row.sealed_keys is None or row.closes_at <= on.clock.now():
+        return None
+    event = on.proven_event(session, row.entry_sha256, REOPENED, KEYHOLDER)
+    if (event.data["deposit_id"], event.data["session_id"]) != (deposit_id, row.session_id):
+        raise NotInLedger("The reopening is not the one that was logged.", "Nothing was opened.")
+    return row.sealed_keys
