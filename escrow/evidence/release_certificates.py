@@ -16,9 +16,6 @@ from escrow.ground.clock import rfc3339
 
 CERTIFICATE_VERSION = 1
 
-# Until a timestamp authority and witnesses are built; printed so that nobody takes it for more.
-CLOCKS = "wall clock of the keyholder, and the ledger's own non-decreasing time"
-
 
 @dataclass(frozen=True)
 class ReleaseFacts:
@@ -34,6 +31,7 @@ class ReleaseFacts:
         payloads: part id → SHA-256 of its sealed payload.
         not_opened: ids of parts that this sealing key does not open.
         intended_at: when the keyholder wrote its intent.
+        clocks: by whose time the vendor's right was judged, so that nobody takes it for more.
     """
 
     agreement_id: str
@@ -58,6 +56,7 @@ class ReleaseFacts:
     last_verified: tuple[str, ...]
     last_before_filing: tuple[str, ...]
     intended_at: datetime
+    clocks: str
 
 
 def release_statement(stamp: Stamp, facts: ReleaseFacts) -> bytes:
@@ -82,7 +81,11 @@ def _predicate(stamp: Stamp, facts: ReleaseFacts) -> dict[str, object]:
             "condition": facts.condition,
             "bundle": list(facts.bundle),
         },
-        "approval": {"by": facts.approved_by, "at": rfc3339(facts.approved_at), "clocks": CLOCKS},
+        "approval": {
+            "by": facts.approved_by,
+            "at": rfc3339(facts.approved_at),
+            "clocks": facts.clocks,
+        },
         "beneficiary": {"organisation": facts.beneficiary, "recipient": facts.recipient},
         "confirmations": {
             "k": facts.k,

@@ -67,11 +67,18 @@ def sign_checkpoint(tree_size: int, root_hash: bytes, log_signer: Signer) -> Che
 
     The caller answers for never signing two of one log that contradict each other.
     """
-    origin = origin_of(log_signer.public)
-    body = f"{origin}\n{tree_size}\n{base64.b64encode(root_hash).decode()}\n"
-    signature = log_signer.sign(body.encode())
-    line = base64.b64encode(_key_hint(origin, log_signer.public) + signature).decode()
-    return Checkpoint(tree_size, root_hash, signature, f"{body}\n— {origin} {line}\n")
+    signature = log_signer.sign(_body(str(tree_size), root_hash, log_signer.public).encode())
+    note = checkpoint_from(str(tree_size), root_hash, signature, log_signer.public)
+    return Checkpoint(tree_size, root_hash, signature, note)
+
+
+def checkpoint_from(
+    size_text: str, root_hash: bytes, unverified_signature: bytes, log_key: PublicKey
+) -> str:
+    """Return the note of these parts; whether it is a checkpoint is for its check to say."""
+    origin = origin_of(log_key)
+    line = base64.b64encode(_key_hint(origin, log_key) + unverified_signature).decode()
+    return f"{_body(size_text, root_hash, log_key)}\n— {origin} {line}\n"
 
 
 def verify_checkpoint(unverified_note: str, log_key: PublicKey) -> Checkpoint:
@@ -111,6 +118,10 @@ def verify_checkpoint(unverified_note: str, log_key: PublicKey) -> Checkpoint:
             "The log's signature does not hold over the checkpoint."
         ) from None
     return Checkpoint(int(fields[1]), root_hash, signature, unverified_note)
+
+
+def _body(size_text: str, root_hash: bytes, log_key: PublicKey) -> str:
+    return f"{origin_of(log_key)}\n{size_text}\n{base64.b64encode(root_hash).decode()}\n"
 
 
 def _key_hint(name: str, key: PublicKey) -> bytes:

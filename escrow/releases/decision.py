@@ -81,7 +81,12 @@ class Decision:
 
 
 def decide(
-    history: History, events: Sequence[ChainedEvent], terms: Agreement, k: int, now: datetime
+    history: History,
+    events: Sequence[ChainedEvent],
+    terms: Agreement,
+    k: int,
+    now: datetime,
+    rights_at: datetime | None = None,
 ) -> Decision:
     """Return the decision to release.
 
@@ -95,13 +100,15 @@ def decide(
         terms: in force now.
         k: of the epoch whose key is needed.
         now: aware UTC.
+        rights_at: the time by which rights may be lost (:mod:`escrow.releases.clocks`); now,
+            where nobody outside is asked.
 
     Raises:
         StepNotPossible, AgreementChanged, RecipientNotPinned, NotApproved, ObjectionStands,
         TooFewConfirmations: the answer is no; the class says to which question.
     """
     # 1., 2., 3.
-    approval = approval_of(history, terms, now)
+    approval = approval_of(history, terms, rights_at or now)
     # 4.
     opening = next((one for one in reversed(history.openings)), None)
     if opening is None or opening.place < approval.place:
@@ -116,6 +123,11 @@ def decide(
 
 def approval_of(history: History, terms: Agreement, now: datetime) -> Approval:
     """Return why the request is approved.
+
+    Args:
+        history: of the request.
+        terms: in force now.
+        now: the time by which the vendor's right to object may have been lost.
 
     Raises:
         StepNotPossible: it was withdrawn, ended, or is released.

@@ -7,7 +7,7 @@ request, so that a crash after an act only delays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agreements.requests import EVENT, State, Step
@@ -21,7 +21,7 @@ from escrow.ledger.events import NewEvent
 from escrow.releases import records
 from escrow.releases.acting import is_due, move
 from escrow.releases.confirming import SentShare, keep_confirmation, take_confirmation
-from escrow.releases.errors import TooFewConfirmations
+from escrow.releases.errors import ClocksTooFew, NotApproved, NotWitnessed, TooFewConfirmations
 from escrow.releases.notifying import notify
 from escrow.releases.ports import ReleaseKeyholder
 from escrow.releases.reading import OpenedRequest, open_request
@@ -32,6 +32,10 @@ _STEP_OF_KEYHOLDER = {
     State.CONFIRMING: Step.OPEN_CONFIRMATION,
     State.RELEASED: Step.EXECUTE,
 }
+
+_NOT_YET = frozenset(
+    one.code for one in (TooFewConfirmations, NotApproved, ClocksTooFew, NotWitnessed)
+)
 
 # More steps in a row than the longest way through the table is a fault, and must end.
 _MOST_STEPS = 8
@@ -100,20 +104,19 @@ class Driver:
                 self._by_clock(session, opened, due)
                 return
         if opened.history.state is State.APPROVED:
-            self.keyholder.open_confirmation(request_id)
-        elif opened.history.state is State.CONFIRMING and _has_enough(opened):
-            self._try_release(request_id)
-        elif opened.history.state is State.EXECUTING:
-            self.keyholder.execute_release(request_id)
+            self._unless_not_yet(self.keyholder.open_confirmation, request_id)
+        elif (opened.history.state is State.CONFIRMING and _has_enough(opened)) or (
+            opened.history.state is State.EXECUTING
+        ):
+            self._unless_not_yet(self.keyholder.execute_release, request_id)
 
-    def _try_release(self, request_id: RequestId) -> None:
+    def _unless_not_yet(self, ask: Callable[[RequestId], None], request_id: RequestId) -> None:
         try:
-            self.keyholder.execute_release(request_id)
-        except TooFewConfirmations:
-            return
+            ask(request_id)
         except Refused as refusal:
             # The answer of the keyholder's own rule; the code is all that came over the line.
-            if refusal.code != TooFewConfirmations.code:
+            # It looks to more clocks than we do: what is not due for it yet is asked again later.
+            if refusal.code not in _NOT_YET:
                 raise
 
     def _by_clock(self, session: Session, opened: OpenedRequest, step: Step) -> None:

@@ -275,3 +275,27 @@ class OfferBroken(Tampered):
             f"What is to be released does not agree with the ledger: {what[:200]}.",
             "Nothing was opened; the operator has to compare database and ledger.",
         )
+
+
+class ClocksTooFew(Refused):
+    """Fewer than two sources of time are left by which a right could be lost."""
+
+    code = "releases.clocks-too-few"
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__(
+            f"No right is lost by one clock alone; silent: {', '.join(missing)}.",
+            "Wait until they speak again; the operator sees in his log who is silent.",
+        )
+
+
+class NotWitnessed(Refused):
+    """No quorum of witnesses has seen that the release is intended; it is not carried out yet."""
+
+    code = "releases.not-witnessed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The log's witnesses have not cosigned the intent to release yet.",
+            "Wait a minute; if it stays so, a witness is silent, or has seen another history.",
+        )

@@ -32,6 +32,7 @@ from escrow.ledger.events import Event, Role, Stream
 from escrow.ledger.leaves import sign_leaf
 from escrow.ledger.merkle import Frontier, hash_ranges, inclusion_ranges, root_of
 from escrow.ledger.verifying import LedgerProof
+from escrow.releases.clocks import WALL, RightsTime
 from escrow.releases.offers import Offer, OfferedDeposit, OfferedPart
 from escrow.releases.subjects import (
     ConfirmationSubject,
@@ -140,6 +141,7 @@ class Recording:
             last_verified=self.offer.last_verified,
             last_before_filing=self.offer.last_before_filing,
             intended_at=_moment(5),
+            clocks=RightsTime(_moment(5), (WALL,)).text,
         )
 
     @property

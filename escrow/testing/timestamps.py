@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -47,14 +49,18 @@ class TrialAuthority:
     Args:
         folder: empty; keys, certificates and the serial number are made in it.
         name: of the authority; two of one name still share no key.
+        now: its clock; the machine's own by default.
     """
 
-    def __init__(self, folder: Path, name: str = "trial-tsa") -> None:
+    def __init__(
+        self, folder: Path, name: str = "trial-tsa", now: Callable[[], datetime] | None = None
+    ) -> None:
+        self._now = now
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.name = name
         self.url = ""
-        self.asked = 0
+        self.is_silent = False
         (folder / "config").write_text(_CONFIG.format(folder=folder, name=name))
         (folder / "serial").write_text("01\n")
         curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
@@ -72,12 +78,13 @@ class TrialAuthority:
     def authority(self) -> TimestampAuthority:
         """As a trust root names it."""
         return TimestampAuthority(
-            self.name, self.url or "http://127.0.0.1:1", ((self.folder / "ca.pem").read_text(),)
+            self.name,
+            self.url or f"http://{self.name}.authority",
+            ((self.folder / "ca.pem").read_text(),),
         )
 
     def reply(self, query: bytes) -> bytes:
-        """Return the response to a query, by the machine's own clock."""
-        self.asked += 1
+        """Return the response to a query."""
         (self.folder / "query.tsq").write_bytes(query)
         config = ("-config", "config", "-section", "tsa_one")
         self._openssl("ts", "-reply", *config, "-queryfile", "query.tsq", "-out", "reply.tsr")
@@ -110,4 +117,7 @@ class TrialAuthority:
             server.server_close()
 
     def _openssl(self, *arguments: str) -> None:
-        subprocess.run(("openssl", *arguments), cwd=self.folder, check=True, capture_output=True)
+        command, environment = ["openssl", *arguments], {**os.environ, "TZ": "UTC"}
+        if self._now is not None:
+            command = ["faketime", "-f", f"{self._now():%Y-%m-%d %H:%M:%S}", *command]
+        subprocess.run(command, cwd=self.folder, check=True, capture_output=True, env=environment)

@@ -102,17 +102,21 @@ def cosigned_above(session: Session, leaf_index: int) -> tuple[int, str] | None:
     return None if row is None else (row[0], row[1])
 
 
-def newest_cosigned(session: Session, key: str) -> list[tuple[str, Cosignature]]:
-    """Return notes with a witness's cosignatures of them, the largest and newest first.
+def newest_cosigned(
+    session: Session, key: str, at_least: int | None = None, at_most: int | None = None
+) -> list[tuple[str, Cosignature]]:
+    """Return notes with a witness's cosignatures of them, the newest first; keys are left out.
 
     Args:
         session: reading is enough.
         key: the witness's, as text.
+        at_least: the smallest tree that is asked for.
+        at_most: the largest.
     """
     statement = (
         sa.select(_CHECKPOINT.c.note, _COSIGNATURE.c.timestamp, _COSIGNATURE.c.signature)
         .join_from(_COSIGNATURE, _CHECKPOINT, _CHECKPOINT.c.tree_size == _COSIGNATURE.c.tree_size)
-        .where(_COSIGNATURE.c.key == key)
+        .where(_COSIGNATURE.c.key == key, *_sizes(_COSIGNATURE, at_least, at_most))
         .order_by(_COSIGNATURE.c.timestamp.desc(), _COSIGNATURE.c.tree_size.desc())
         .limit(NEWEST_ROWS)
     )
@@ -120,12 +124,14 @@ def newest_cosigned(session: Session, key: str) -> list[tuple[str, Cosignature]]
     return [(row[0], Cosignature("", row[1], row[2])) for row in rows]
 
 
-def newest_stamped(session: Session, authorities: Sequence[str]) -> list[tuple[str, bytes]]:
+def newest_stamped(
+    session: Session, authorities: Sequence[str], at_most: int | None = None
+) -> list[tuple[str, bytes]]:
     """Return notes with the tokens over them by these authorities, newest first."""
     statement = (
         sa.select(_CHECKPOINT.c.note, _TIMESTAMP.c.token)
         .join_from(_TIMESTAMP, _CHECKPOINT, _CHECKPOINT.c.tree_size == _TIMESTAMP.c.tree_size)
-        .where(_TIMESTAMP.c.authority.in_(authorities))
+        .where(_TIMESTAMP.c.authority.in_(authorities), *_sizes(_TIMESTAMP, None, at_most))
         .order_by(_TIMESTAMP.c.at.desc())
         .limit(NEWEST_ROWS)
     )
@@ -142,3 +148,8 @@ def last_stamp(session: Session, authority: str) -> tuple[int, datetime] | None:
     )
     row = session.connection().execute(statement).first()
     return None if row is None else (row[0], row[1])
+
+
+def _sizes(table: sa.Table, at_least: int | None, at_most: int | None) -> list[Any]:
+    asked = [] if at_least is None else [table.c.tree_size >= at_least]
+    return asked if at_most is None else [*asked, table.c.tree_size <= at_most]

@@ -22,11 +22,13 @@ from escrow.operations.cli.agreement import KeyOption
 from escrow.operations.cli.ceremony import IdentityOption
 from escrow.operations.cli.check import TRUST_ROOT_VARIABLE, read_trust_root
 from escrow.operations.cli.output import complain, give, wants_json
+from escrow.operations.cli.witnessing import check_witnesses
 
 if TYPE_CHECKING:
     from agreements.terms import Agreement
     from escrow.evidence.trustroot import TrustRoot
     from escrow.ledger.chains import ProvenChain
+    from escrow.ledger.checkpoints import Checkpoint
     from escrow.releases.history import History, Mark
     from escrow.releases.offers import Offer
 
@@ -79,6 +81,7 @@ def confirm(
     sent = remote.call("GET", f"{path}/confirmation").json()
     proven = _Proven.of(sent, root)
     proven.show()
+    check_witnesses(root, proven.checkpoint)
     if not yes:
         _ask()
     opener = keys.read_identity(identity)
@@ -145,6 +148,11 @@ class _Proven:
         # 5. the offer
         offer = parse_offer(base64.b64decode(sent["offer"]), opening.data["offer_sha256"])
         return cls(chain, history, terms, offer, opening)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The log's word under which all of it was shown."""
+        return self._chain.head.checkpoint
 
     def show(self) -> None:
         """Print what is about to be confirmed, on the terminal that the answer comes from."""

@@ -224,6 +224,21 @@ def call(
     return answer
 
 
+def public_text(path: str) -> str:
+    """Return what the service answers to anybody at a path outside of its API, as text.
+
+    Raises:
+        NotOurService, ServiceOut: the answer is not the service's, or none.
+    """
+    with connection(authenticated=False) as client:
+        answer = client.get(f"{service_url()}{path}")
+    if VERSION_HEADER not in answer.headers:
+        raise _stranger(answer)
+    if not answer.is_success:
+        raise NotOurService(f"it refuses {path[:80]} ({answer.text[:80].strip()})")
+    return answer.text
+
+
 def check_answer(answer: httpx.Response) -> None:
     """Return when the answer is a success, and the service's.
 

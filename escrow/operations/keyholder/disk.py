@@ -72,6 +72,11 @@ class OwnDisk:
         return self._folder / "last-checkpoint"
 
     @property
+    def last_witnessed(self) -> Path:
+        """Where the newest checkpoint that a quorum of witnesses cosigned is remembered."""
+        return self._folder / "last-witnessed"
+
+    @property
     def heads(self) -> Path:
         """Where the newest entry of each agreement's stream is remembered."""
         return self._folder / "heads"

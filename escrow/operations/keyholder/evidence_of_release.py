@@ -17,6 +17,7 @@ from escrow.ledger.reading import read_newest
 from escrow.operations.keyholder.ceremonies import DEALT, FILED
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
+from escrow.operations.keyholder.rights import with_sure_times
 from escrow.register.reading import read_version
 from escrow.releases import records as releases
 from escrow.releases.errors import AgreementChanged, RequestUnknown
@@ -84,6 +85,8 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
     # Others write all the time: what came last is taken into the tree in this very transaction,
     # so that nothing stands behind the head. No checkpoint of it leaves before the commit.
     on.sequencer.sequence(session)
+    on.outside.check_remembered(session)
+    on.outside.remember(session)
     # 1. the stream
     chain = proven_stream(on, session, Stream("agreement", agreement_id))
     on.heads.check_reaches(Stream("agreement", agreement_id), chain)
@@ -92,7 +95,7 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
     texts = _texts_in_force(chain)
     if (version, terms.text_sha256) not in texts:
         raise _not_borne_out("the text of the agreement")
-    history = fold(chain.events, request_id, terms)
+    history = with_sure_times(on, session, fold(chain.events, request_id, terms), chain.events)
     # 3. the version
     if texts[-1] != (version, terms.text_sha256) and not history.intended:
         raise AgreementChanged

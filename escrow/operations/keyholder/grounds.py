@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from escrow.evidence.anchors import NO_ANCHORS, Anchors
 from escrow.evidence.statements import Stamp
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
@@ -17,6 +18,7 @@ from escrow.ledger.reading import PAGE_ENTRIES, RecordedEvent, read_newest, read
 from escrow.ledger.sequencing import Sequencer
 from escrow.ledger.stream_heads import StreamHeads
 from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
+from escrow.operations.keyholder.outside import NOBODY, Outside
 from escrow.vault.keys import KeyManager
 
 
@@ -46,6 +48,7 @@ class Grounds:
     clock: Clock
     heads: StreamHeads
     stamp: Stamp
+    outside: Outside = NOBODY
 
     def sequence(self) -> None:
         """Take every waiting entry into the tree and sign a checkpoint."""
@@ -132,6 +135,7 @@ def grounds_of(
     keys: KeyManager,
     clock: Clock,
     stamp: Stamp,
+    anchors: Anchors = NO_ANCHORS,
 ) -> Grounds:
     """Return the keyholder's possessions, its own role added to those it believes."""
     roles = {**pinned.roles, KEYHOLDER: disk.role_key.public}
@@ -157,4 +161,5 @@ def grounds_of(
         clock=clock,
         heads=heads,
         stamp=stamp,
+        outside=Outside(anchors, trusted, disk.last_witnessed),
     )

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from escrow import __version__
+from escrow.evidence.anchors import Anchors, read_anchors
 from escrow.evidence.statements import Stamp
 from escrow.ground.clock import SystemClock
 from escrow.ground.database import Database
@@ -76,14 +77,15 @@ def _run_beside(settings: Settings) -> None:
     starter = os.geteuid()
     parent = os.getppid()
     user = own_user(settings.keyholder_user)
-    pinned = Pinned.read(home.pinned)
+    # The operator's files are read while they still can be.
+    pinned, anchors = Pinned.read(home.pinned), read_anchors(settings.anchors)
     _load_before_dropping(settings)
     if user is not None:
         drop_privileges(user)
     else:
         _log.warning("the keyholder shares the service's user: start as root to separate them")
     disk = OwnDisk(home.keyholder)
-    with _desk(settings, disk, pinned) as desk:
+    with _desk(settings, disk, pinned, anchors) as desk:
         _publish(home.keyholder_public, disk)
         server = UnixServer(home.socket, desk, frozenset({0, starter, os.geteuid()}))
         _watch_parent(server, parent)
@@ -103,19 +105,21 @@ def _run_apart(settings: Settings, address: Address) -> None:
     root = make_trust_root(settings, home, own, others)
     _log.info("trust root: %s", root.fingerprint())
     roles = {role: root.roles[role] for role in others}
-    with _desk(settings, disk, Pinned(others[WORKER].recipient, roles)) as desk:
+    pinned = Pinned(others[WORKER].recipient, roles)
+    with _desk(settings, disk, pinned, root.anchors) as desk:
         peers = {role: one.certificate for role, one in others.items()}
         _serve(TlsServer(address, credentials, peers, desk))
 
 
 @contextmanager
-def _desk(settings: Settings, disk: OwnDisk, pinned: Pinned) -> Iterator[Desk]:
+def _desk(settings: Settings, disk: OwnDisk, pinned: Pinned, anchors: Anchors) -> Iterator[Desk]:
     """Open the database and the key manager, and give the desk over them."""
     database = Database(settings.database_url)
     try:
         stamp = Stamp(SERVICE_NAME, settings.env, __version__)
         keys = key_manager_of(settings, disk)
-        grounds = grounds_of(database, disk, pinned, keys, SystemClock(), stamp)
+        clock = SystemClock()
+        grounds = grounds_of(database, disk, pinned, keys, clock, stamp, anchors)
         lanes = Lanes(grounds)
         _sweep(lanes.close_overdue)
         _sweep(Custody(grounds).close_overdue)

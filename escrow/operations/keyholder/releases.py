@@ -25,7 +25,9 @@ from escrow.operations.keyholder.evidence_of_release import Evidence, gather
 from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
 from escrow.operations.keyholder.offering import draw_offer
 from escrow.operations.keyholder.rewrapping import BURNT, Rewrapping
+from escrow.operations.keyholder.rights import check_witnessed, note_silence, rights_now
 from escrow.releases import records as releases
+from escrow.releases.clocks import WALL, RightsTime
 from escrow.releases.decision import Decision, approval_of, decide
 from escrow.releases.errors import TooFewConfirmations
 from escrow.releases.history import Mark
@@ -60,11 +62,12 @@ class Releases:
             HeadBehind, ChainBroken, NotInLedger, OfferBroken: ledger and database disagree.
         """
         on = self._on
-        on.sequence()
+        self._note_silence(RequestId(request_id))
         with on.database.writing() as session:
             evidence = gather(on, session, RequestId(request_id))
             history = evidence.history
-            approval = approval_of(history, evidence.terms, on.clock.now())
+            rights = rights_now(on, session, evidence.events)
+            approval = approval_of(history, evidence.terms, rights.at)
             if history.openings and history.openings[-1].place > approval.place:
                 return
             offer = draw_offer(on, session, evidence)
@@ -103,7 +106,7 @@ class Releases:
                 database disagree.
         """
         on = self._on
-        on.sequence()
+        self._note_silence(RequestId(request_id))
         with on.database.writing() as session:
             evidence = gather(on, session, RequestId(request_id))
             if not (evidence.history.executed or evidence.history.intended):
@@ -113,9 +116,19 @@ class Releases:
         with on.database.writing() as session:
             evidence = gather(on, session, RequestId(request_id))
             if not evidence.history.executed:
+                # Outsiders remember what a keyholder that was put back as a whole does not.
+                check_witnessed(on, session, evidence.history.intended[-1].entry_sha256)
                 self._execute(session, evidence)
         on.sequence()
         self._destroy_round(RequestId(request_id))
+
+    def _note_silence(self, request_id: RequestId) -> None:
+        on = self._on
+        on.sequence()
+        with on.database.writing() as session:
+            noted = note_silence(on, session, gather(on, session, request_id).events)
+        if noted:
+            on.sequence()
 
     def _log_opening(self, session: Session, evidence: Evidence, offer: Offer) -> None:
         on, before = self._on, records.newest_round(session, evidence.request_id)
@@ -162,7 +175,9 @@ class Releases:
         """
         # As the intent will have it, so that carrying it out asks at the very same time.
         decided_at = parse_rfc3339(rfc3339(self._on.clock.now()))
-        decision = _decision(evidence, decided_at)
+        rights = rights_now(self._on, session, evidence.events)
+        rights_at = parse_rfc3339(rfc3339(rights.at))
+        decision = _decision(evidence, decided_at, rights_at)
         round_ = self._round(session, evidence)
         usable = len(self._shares(session, evidence, round_, decision))
         if usable < evidence.epoch.k:
@@ -173,6 +188,9 @@ class Releases:
             "approved_by": decision.approval.by,
             "approved_at": rfc3339(decision.approval.at),
             "decided_at": rfc3339(decided_at),
+            "rights_at": rfc3339(rights_at),
+            "clocks": list(rights.sources),
+            "clocks_left_out": list(rights.left_out),
             "opened_entry_sha256": decision.opening.entry_sha256,
             "offer_sha256": decision.opening.data["offer_sha256"],
             "confirmations": [one.given.act.sha256 for one in decision.confirmations],
@@ -184,7 +202,9 @@ class Releases:
         on, intent = self._on, evidence.history.intended[-1]
         round_ = self._round(session, evidence)
         offer = parse_offer(round_.offer, intent.data["offer_sha256"])
-        decision = _decision(evidence, parse_rfc3339(str(intent.data["decided_at"])))
+        decided_at = str(intent.data["decided_at"])
+        rights_at = str(intent.data.get("rights_at", decided_at))
+        decision = _decision(evidence, parse_rfc3339(decided_at), parse_rfc3339(rights_at))
         shares = self._shares(session, evidence, round_, decision)
         identity = combine_release_shares(shares, evidence.epoch.recipient)
         work = Rewrapping(on, session, evidence, intent, identity)
@@ -305,8 +325,9 @@ class Releases:
                 self._on.keys.destroy_key(key_id)
 
 
-def _decision(evidence: Evidence, at: datetime) -> Decision:
-    return decide(evidence.history, evidence.events, evidence.terms, evidence.epoch.k, at)
+def _decision(evidence: Evidence, at: datetime, rights_at: datetime) -> Decision:
+    history, terms = evidence.history, evidence.terms
+    return decide(history, evidence.events, terms, evidence.epoch.k, at, rights_at)
 
 
 def _facts(evidence: Evidence, intent: Mark, decision: Decision, offer: Offer) -> ReleaseFacts:
@@ -334,6 +355,11 @@ def _facts(evidence: Evidence, intent: Mark, decision: Decision, offer: Offer) -
         last_verified=offer.last_verified,
         last_before_filing=offer.last_before_filing,
         intended_at=intent.at,
+        clocks=RightsTime(
+            intent.at,
+            tuple(intent.data.get("clocks", [WALL])),
+            tuple(intent.data.get("clocks_left_out", [])),
+        ).text,
     )
 
 
