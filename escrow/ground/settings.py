@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 
 from escrow.ground import setting_values as form
 from escrow.ground.errors import InvalidInput, Refused
+from escrow.ground.key_settings import KEY_SPECS, KeySettings, check_key_manager, key_warnings
 from escrow.ground.mail_settings import MAIL_SPECS, NO_MAIL_SERVER, MailSettings, SmtpTls
 from escrow.ground.process_settings import PROCESS_SPECS
 from escrow.ground.setting_values import GIB, MIB, PREFIX, Spec
@@ -27,7 +28,6 @@ from escrow.ground.storage_settings import STORAGE_SPECS, StorageFields
 from escrow.ground.witness_settings import WITNESS_SPECS
 
 Environment = Literal["production", "demo", "development"]
-KeyManagerName = Literal["", "file"]
 
 # 'service' is portal, worker and the keyholder beside them on one machine.
 ProcessName = Literal["service", "portal", "worker", "keyholder"]
@@ -88,12 +88,6 @@ class BadSettingsFile(InvalidInput):
     code = "settings.bad-file"
 
 
-class KeyManagerNotNamed(Refused):
-    """No key manager was named, and this environment offers none by itself."""
-
-    code = "settings.key-manager-not-named"
-
-
 class ScratchNotMemory(Refused):
     """The scratch folder would put plaintext on a disk."""
 
@@ -117,7 +111,7 @@ class ExplainedSetting:
 
 
 @dataclass(frozen=True)
-class Settings(StorageFields):
+class Settings(KeySettings, StorageFields):
     """Every setting of one process, checked one by one; ``sources`` says where each came from."""
 
     env: Environment
@@ -128,7 +122,6 @@ class Settings(StorageFields):
     listen_host: str
     listen_port: int
     public_url: str
-    key_manager: KeyManagerName
     keyholder_user: str
     git_user: str
     docker_host: str | None
@@ -202,13 +195,13 @@ class Settings(StorageFields):
             process: which one runs on these settings; only what it holds is asked after.
 
         Raises:
-            KeyManagerNotNamed: no key manager, and production takes none by default.
+            KeyManagerNotNamed, KeyManagerIncomplete: no key manager, or one that lacks something.
             ScratchNotMemory: scratch is no tmpfs and nobody named it.
             DatabaseOnNetwork: SQLite on a network file system.
             MailIncomplete, MailPasswordInClear: of a mail server that is set.
         """
         if process in _HOLDS_KEYS:
-            _check_key_manager(self)
+            check_key_manager(self, self.env)
         _check_database_place(self)
         if process in _HOLDS_PLAINTEXT and not _is_memory(self.scratch):
             _check_scratch_named(self)
@@ -225,11 +218,8 @@ class Settings(StorageFields):
             mail = self.mail
             found += mail.warnings() if mail else [NO_MAIL_SERVER]
             found += self.storage.warnings
-        if process in _HOLDS_KEYS and self.key_manager == "file":
-            found.append(
-                "The file key manager keeps key-encryption keys on this machine's disk: "
-                "whoever copies that disk holds Lock B."
-            )
+        if process in _HOLDS_KEYS:
+            found += key_warnings(self)
         if process in _HOLDS_PLAINTEXT and not _is_memory(self.scratch):
             found.append(
                 f"Scratch {self.scratch} is no tmpfs: plaintext of arriving parts touches that "
@@ -344,12 +334,6 @@ SPECS: tuple[Spec, ...] = (
         lambda known: f"http://{known['listen_host']}:{known['listen_port']}",
         "the address that others reach the portal by; stands in remotes and links",
     ),
-    Spec(
-        "key_manager",
-        form.one_of(*get_args(KeyManagerName)),
-        lambda known: "" if known["env"] == "production" else "file",
-        "who holds the key-encryption keys; 'file' must be named in production",
-    ),
     Spec("keyholder_user", form.user, lambda _: "escrow-keyholder", "the keyholder's system user"),
     Spec("git_user", form.user, lambda _: "escrow-git", "the system user that receives pushes"),
     Spec(
@@ -391,6 +375,7 @@ SPECS: tuple[Spec, ...] = (
         lambda _: 3600,
         "the longest that one phase of a trial build may take",
     ),
+    *KEY_SPECS,
     *PROCESS_SPECS,
     *WITNESS_SPECS,
     *MAIL_SPECS,
@@ -463,15 +448,6 @@ def _shown(value: object) -> str:
     if value is None:
         return ""
     return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", str(value))
-
-
-def _check_key_manager(settings: Settings) -> None:
-    if settings.key_manager == "":
-        raise KeyManagerNotNamed(
-            f"No key manager is named, and {settings.env} takes none by default.",
-            "Set ESCROW_KEY_MANAGER=file to keep the keys in files of this machine, knowing that "
-            "its disk then holds Lock B, or name another key manager.",
-        )
 
 
 def _check_database_place(settings: Settings) -> None:

@@ -57,7 +57,7 @@ from escrow.vault.ceremony import (
     open_share_file,
     seal_canary_share,
 )
-from escrow.vault.keys import FileKeyManager, InsecureKeyManager
+from escrow.vault.keys import FileKeyManager, InsecureKeyManager, KeyManager
 from escrow.vault.lanes import LaneAnnouncement, verify_lane
 from escrow.verification.examine import Examiner, Tools
 
@@ -358,10 +358,14 @@ class PortalWorld:
         }
         self.act(agreement, "agent_1", "open-canary", subject)
 
-    def _grounds(self, folder: Path) -> Grounds:
+    def key_manager(self, folder: Path) -> KeyManager:
+        """Return the key manager of the keyholder; a world may bring another."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InsecureKeyManager)
-            keys = FileKeyManager(folder)
+            return FileKeyManager(folder)
+
+    def _grounds(self, folder: Path) -> Grounds:
+        keys = self.key_manager(folder)
         key = self.ledger.key("keyholder")
         return Grounds(
             database=self.database,

@@ -172,6 +172,20 @@ class UnwrapFailed(Tampered):
 
     code = "vault.unwrap-failed"
 
+    @classmethod
+    def of_record(cls) -> UnwrapFailed:
+        """Return the error of a record that does not open where it was read."""
+        return cls(
+            "A wrapped secret was changed, or belongs to something else.",
+            "Do not use it; restore the record from a replica and tell the operator.",
+        )
+
+
+class KeyManagerUnavailable(Unavailable):
+    """The key manager does not answer, or refuses us."""
+
+    code = "vault.key-manager-unavailable"
+
 
 # --- shares, ceremony, lanes, permits ---------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Key managers: keys that wrap small secrets and never leave; the port, and one on files.
+"""Key managers: keys that wrap small secrets and never leave; the port, and the one on files.
 
 The port is what a cloud key service, a token or Vault's transit engine can do. What is wrapped
 under a key is lost when the key is destroyed: that is how lanes close and deposits end.
@@ -27,9 +27,9 @@ from escrow.vault.errors import (
 )
 
 _FORMAT = "escrow-file-key/1"
-_BLOB_VERSION = b"\x01"
-_NONCE_BYTES = 12
-_TAG_BYTES = 16
+BLOB_VERSION = b"\x01"
+NONCE_BYTES = 12
+TAG_BYTES = 16
 # A key id is a file name, a path segment of a key service, and a log field.
 _KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
@@ -112,7 +112,7 @@ class FileKeyManager:
         """Write a fresh key to a new file, durably."""
         path = self._path(key_id)
         if self._tombstone(key_id).exists():
-            raise _exists(key_id)
+            raise exists(key_id)
         key = base64.b64encode(AESGCM.generate_key(256)).decode()
         text = json.dumps({"format": _FORMAT, "key_id": key_id, "key": key})
         # Written aside and linked, so that a crash leaves no half key under the name.
@@ -121,7 +121,7 @@ class FileKeyManager:
             _write_new(aside, text.encode())
             os.link(aside, path)
         except FileExistsError:
-            raise _exists(key_id) from None
+            raise exists(key_id) from None
         finally:
             aside.unlink(missing_ok=True)
         self._sync()
@@ -132,23 +132,20 @@ class FileKeyManager:
 
     def wrap(self, key_id: str, plaintext: bytes, aad: bytes) -> bytes:
         """Return version, nonce, ciphertext and tag."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher(key_id).encrypt(nonce, plaintext, _bound(key_id, aad))
-        return _BLOB_VERSION + nonce + sealed
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = self._cipher(key_id).encrypt(nonce, plaintext, bound(key_id, aad))
+        return BLOB_VERSION + nonce + sealed
 
     def unwrap(self, key_id: str, blob: bytes, aad: bytes) -> bytes:
         """Return the plaintext when tag, key id and ``aad`` hold."""
         cipher = self._cipher(key_id)
-        nonce, sealed = blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :]
+        nonce, sealed = blob[1 : 1 + NONCE_BYTES], blob[1 + NONCE_BYTES :]
         try:
-            if blob[:1] != _BLOB_VERSION or len(sealed) < _TAG_BYTES:
+            if blob[:1] != BLOB_VERSION or len(sealed) < TAG_BYTES:
                 raise InvalidTag
-            return cipher.decrypt(nonce, sealed, _bound(key_id, aad))
+            return cipher.decrypt(nonce, sealed, bound(key_id, aad))
         except InvalidTag:
-            raise UnwrapFailed(
-                "A wrapped secret was changed, or belongs to something else.",
-                "Do not use it; restore the record from a replica and tell the operator.",
-            ) from None
+            raise UnwrapFailed.of_record() from None
 
     def destroy_key(self, key_id: str) -> None:
         """Leave a tombstone, overwrite the key's file and unlink it, durably.
@@ -158,7 +155,7 @@ class FileKeyManager:
         """
         path, tombstone = self._path(key_id), self._tombstone(key_id)
         if not path.exists() and not tombstone.exists():
-            raise _missing(key_id)
+            raise missing(key_id)
         tombstone.touch(mode=0o600)
         self._sync()
         if path.exists():
@@ -172,25 +169,19 @@ class FileKeyManager:
     def _cipher(self, key_id: str) -> AESGCM:
         path = self._path(key_id)
         if self._tombstone(key_id).exists():
-            raise KeyDestroyed(
-                f"The key {key_id} was destroyed.", "Nothing that it wrapped can be opened again."
-            )
+            raise destroyed(key_id)
         try:
             content = json.loads(path.read_bytes())
             return AESGCM(base64.b64decode(content["key"], validate=True))
         except FileNotFoundError:
-            raise _missing(key_id) from None
+            raise missing(key_id) from None
         except (ValueError, KeyError, TypeError):
             raise UnwrapFailed(
                 f"The file of key {key_id} is damaged.", "Restore it from the continuity copy."
             ) from None
 
     def _path(self, key_id: str) -> Path:
-        if not _KEY_ID.fullmatch(key_id):
-            raise BadKeyId(
-                f"{key_id[:60]!r} cannot name a key.",
-                "Use 1 to 128 letters, digits, '_', '.', '-', beginning with a letter or digit.",
-            )
+        check_key_id(key_id)
         return self._folder / f"{key_id}.key"
 
     def _tombstone(self, key_id: str) -> Path:
@@ -204,7 +195,21 @@ class FileKeyManager:
             os.close(descriptor)
 
 
-def _bound(key_id: str, aad: bytes) -> bytes:
+def check_key_id(key_id: str) -> None:
+    """Return when the text can name a key.
+
+    Raises:
+        BadKeyId: it cannot.
+    """
+    if not _KEY_ID.fullmatch(key_id):
+        raise BadKeyId(
+            f"{key_id[:60]!r} cannot name a key.",
+            "Use 1 to 128 letters, digits, '_', '.', '-', beginning with a letter or digit.",
+        )
+
+
+def bound(key_id: str, aad: bytes) -> bytes:
+    """Return what is authenticated beside a record: its key and where it belongs."""
     return key_id.encode() + b"\0" + aad
 
 
@@ -216,9 +221,18 @@ def _write_new(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _exists(key_id: str) -> KeyExists:
+def exists(key_id: str) -> KeyExists:
+    """Return the error for an id that is or was taken."""
     return KeyExists(f"A key {key_id} exists or existed.", "Use a new id; keys are never replaced.")
 
 
-def _missing(key_id: str) -> KeyMissing:
+def destroyed(key_id: str) -> KeyDestroyed:
+    """Return the error for a key that is no more."""
+    return KeyDestroyed(
+        f"The key {key_id} was destroyed.", "Nothing that it wrapped can be opened again."
+    )
+
+
+def missing(key_id: str) -> KeyMissing:
+    """Return the error for an id that no key has."""
     return KeyMissing(f"There is no key {key_id}.", "Check which key manager is configured.")

@@ -26,6 +26,9 @@ DOORS = {
     "dbos": ("escrow/engine/",),
     "docker": ("builders/sandbox",),
     "fastapi": ("escrow/portal/",),
+    # Tokens: the keyholder's keys and a person's own are used through the same door.
+    "pkcs11": ("escrow/ground/pkcs11_tokens.py",),
+    "hvac": ("escrow/vault/keys_transit.py",),
     "smtplib": ("escrow/notices/smtp.py",),
     "boto3": ("escrow/vault/storage/s3_wire.py",),
     "botocore": ("escrow/vault/storage/s3_wire.py",),

@@ -1,13 +1,29 @@
 """What every key manager promises; each implementation inherits the suite and brings one."""
 
 import json
+import time
+import uuid
 from abc import abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pkcs11 import Attribute, ObjectClass
 
-from escrow.vault.errors import BadKeyId, KeyDestroyed, KeyExists, KeyMissing, UnwrapFailed
+from escrow.ground.pkcs11_tokens import Token, TokenKeyDoubled, TokenPinWrong, TokenUnavailable
+from escrow.vault.errors import (
+    BadKeyId,
+    KeyDestroyed,
+    KeyExists,
+    KeyManagerUnavailable,
+    KeyMissing,
+    UnwrapFailed,
+)
 from escrow.vault.keys import FileKeyManager, InsecureKeyManager, KeyManager
+from escrow.vault.keys_token import TokenKeyManager
+from escrow.vault.keys_transit import TransitKeyManager
+from tests.softhsm import LABEL, MODULE, softhsm_token
+from tests.transit_server import TOKEN, TransitServer, transit_server
 
 AAD = b"where it belongs"
 
@@ -121,3 +137,121 @@ class TestFileKeyManager(KeyManagerConformance):
         (tmp_path / "keys" / "one.key").write_text("{}")
         with pytest.raises(UnwrapFailed, match="damaged"):
             keys.wrap("one", b"", AAD)
+
+
+class TestTokenKeyManager(KeyManagerConformance):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def token(cls) -> Token:
+        return softhsm_token()
+
+    @pytest.fixture(autouse=True)
+    def place(self, token: Token) -> None:
+        self.token, self.prefix = token, uuid.uuid4().hex[:12]
+
+    def make_keys(self, folder: Path) -> TokenKeyManager:
+        return TokenKeyManager(self.token, self.prefix)
+
+    def test_records_are_those_of_the_file_key_manager(self, keys: KeyManager) -> None:
+        blob = keys.wrap("one", b"secret", AAD)
+        assert (blob[:1], len(blob)) == (b"\x01", 1 + 12 + len(b"secret") + 16)
+
+    def test_a_key_never_leaves_the_token(self, keys: KeyManager) -> None:
+        shown = self.token._run(lambda: _attributes(self.token, f"{self.prefix}:key:one"))
+        assert shown == {"SENSITIVE": True, "EXTRACTABLE": False}
+
+    def test_what_was_destroyed_is_known_to_a_second_keyholder(self, keys: KeyManager) -> None:
+        keys.destroy_key("one")
+        second = softhsm_token()
+        with pytest.raises(KeyExists):
+            TokenKeyManager(second, self.prefix).create_key("one")
+        second.close()
+
+    def test_a_second_key_of_one_name_is_not_used(self, keys: KeyManager) -> None:
+        label = f"{self.prefix}:key:one"
+        self.token.make_secret_key(f"{label}-other", "none")
+        self.token._run(lambda: _rename(self.token, f"{label}-other", label))
+        with pytest.raises(TokenKeyDoubled):
+            keys.wrap("one", b"secret", AAD)
+
+    def test_a_wrong_pin_is_told_and_not_tried_again(self) -> None:
+        # A token asks for the PIN only while nobody of this program is logged in.
+        self.token.close()
+        with pytest.raises(TokenPinWrong) as caught:
+            TokenKeyManager(softhsm_token(pin="0000"), self.prefix).has_key("one")
+        assert "0000" not in str(caught.value)
+
+    def test_a_token_that_is_away_is_unavailable(self) -> None:
+        for module, label in ((MODULE, "another"), (Path("/none.so"), LABEL)):
+            with pytest.raises(TokenUnavailable):
+                Token(module, label, lambda: "1").has_note("x")
+
+    def test_a_library_that_hangs_hangs_nobody(self) -> None:
+        token = softhsm_token(timeout_seconds=0.1)
+        before = time.monotonic()
+        with pytest.raises(TokenUnavailable, match="did not answer"):
+            token._run(lambda: time.sleep(0.5))
+        with pytest.raises(TokenUnavailable, match="did not answer"):
+            token.has_note("x")
+        assert time.monotonic() - before < 0.4
+
+
+class TestTransitKeyManager(KeyManagerConformance):
+    @pytest.fixture(autouse=True)
+    def vault(self) -> Iterator[TransitServer]:
+        with transit_server() as self.server:
+            yield self.server
+
+    def make_keys(self, folder: Path) -> TransitKeyManager:
+        (folder / "token").write_text(TOKEN + "\n")
+        url = self.server.url
+        return TransitKeyManager(url, folder / "token", "transit", "escrow", None, 0.5)
+
+    def test_wrapping_makes_no_key(self, keys: KeyManager) -> None:
+        with pytest.raises(KeyMissing):
+            keys.wrap("three", b"secret", AAD)
+        assert "escrow-key-three" not in self.server.keys
+
+    def test_a_crash_in_a_destruction_leaves_no_usable_key(self, keys: KeyManager) -> None:
+        blob = keys.wrap("one", b"secret", AAD)
+        self.server.keys["escrow-gone-one"] = dict(self.server.keys["escrow-key-two"])
+        with pytest.raises(KeyDestroyed):
+            keys.unwrap("one", blob, AAD)
+        keys.destroy_key("one")
+        assert "escrow-key-one" not in self.server.keys
+
+    def test_a_sealed_a_silent_and_a_missing_vault_are_unavailable(self, keys, tmp_path) -> None:
+        blob = keys.wrap("one", b"secret", AAD)
+        self.server.sealed = True
+        with pytest.raises(KeyManagerUnavailable):
+            keys.unwrap("one", blob, AAD)
+        self.server.sealed, self.server.silent_seconds = False, 0.8
+        with pytest.raises(KeyManagerUnavailable):
+            keys.unwrap("one", blob, AAD)
+        gone = TransitKeyManager("http://127.0.0.1:9", tmp_path / "token", "transit", "e", None, 1)
+        with pytest.raises(KeyManagerUnavailable):
+            gone.has_key("one")
+
+    def test_a_token_that_is_refused_is_told_without_being_shown(self, keys, tmp_path) -> None:
+        (tmp_path / "token").write_text("hvs.stolen")
+        with pytest.raises(KeyManagerUnavailable, match="token") as caught:
+            keys.wrap("one", b"", AAD)
+        assert "hvs" not in str(caught.value)
+
+    def test_a_renewed_token_is_read_at_the_next_call(self, keys, tmp_path) -> None:
+        (tmp_path / "token").write_text("hvs.old")
+        with pytest.raises(KeyManagerUnavailable):
+            keys.has_key("one")
+        (tmp_path / "token").write_text(TOKEN)
+        assert keys.has_key("one")
+
+
+def _attributes(token: Token, label: str) -> dict[str, bool]:
+    (key,) = token._found(ObjectClass.SECRET_KEY, label)
+    asked = (Attribute.SENSITIVE, Attribute.EXTRACTABLE)
+    return {attribute.name: key[attribute] for attribute in asked}
+
+
+def _rename(token: Token, label: str, other: str) -> None:
+    (key,) = token._found(ObjectClass.SECRET_KEY, label)
+    key[Attribute.LABEL] = other

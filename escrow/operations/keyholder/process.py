@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,13 +42,13 @@ from escrow.operations.keyholder.custody import Custody
 from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
 from escrow.operations.keyholder.documents import Documents
 from escrow.operations.keyholder.grounds import Grounds, grounds_of
+from escrow.operations.keyholder.key_managers import key_manager_of, load_key_manager
 from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.releases import Releases
 from escrow.operations.keyholder.wire import PORTAL, WORKER, keyholder_desk
 from escrow.operations.running import begin
 from escrow.vault import age
 from escrow.vault.ceremony import deal
-from escrow.vault.keys import FileKeyManager, InsecureKeyManager, KeyManager
 
 # What nobody closed is closed by the clock; looking every ten minutes is often enough
 # for a limit of days.
@@ -163,19 +162,6 @@ def verbs_of(grounds: Grounds, lanes: Lanes) -> dict[str, Verb]:
     }
 
 
-def key_manager_of(settings: Settings, disk: OwnDisk) -> KeyManager:
-    """Return the key manager that the settings name; there is one kind yet.
-
-    Raises:
-        KeyManagerNotNamed: none is named where one has to be.
-    """
-    settings.check_safe(KEYHOLDER)
-    with warnings.catch_warnings():
-        # Named explicitly, or outside production: the service has said so at its start.
-        warnings.simplefilter("ignore", InsecureKeyManager)
-        return FileKeyManager(disk.key_manager)
-
-
 def _load_before_dropping(settings: Settings) -> None:
     """Touch what Python would otherwise load lazily, while its files can still be read."""
     for codec in ("ascii", "idna", "latin-1", "utf-16-be", "utf-8"):
@@ -184,6 +170,7 @@ def _load_before_dropping(settings: Settings) -> None:
     recipient = str(age.new_x25519_identity().recipient)
     deal(AgreementId("agr_warm"), 1, 2, [recipient] * 3, bytes(32))
     canonical_json({"warm": [1, "up"]})
+    load_key_manager(settings)
     database = Database(settings.database_url)
     with database.reading() as session:
         session.connection().exec_driver_sql("SELECT 1")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from escrow.ground.key_settings import KeyManagerIncomplete, KeyManagerNotNamed
 from escrow.ground.settings import (
     SPECS,
     BadSetting,
     BadSettingsFile,
-    KeyManagerNotNamed,
     ScratchNotMemory,
     Settings,
     UnknownSetting,
@@ -140,6 +140,23 @@ def test_production_refuses_to_choose_a_key_manager(tmp_path: Path) -> None:
 def test_production_takes_the_file_key_manager_when_named_and_warns(tmp_path: Path) -> None:
     warnings = read(tmp_path, ESCROW_KEY_MANAGER="file").check_safe()
     assert any("Lock B" in warning for warning in warnings)
+
+
+def test_a_key_manager_is_refused_while_something_of_it_is_missing(tmp_path: Path) -> None:
+    for name, missing in (("pkcs11", "ESCROW_PKCS11_PIN_FILE"), ("vault", "ESCROW_VAULT_URL")):
+        with pytest.raises(KeyManagerIncomplete) as caught:
+            read(tmp_path, ESCROW_KEY_MANAGER=name).check_safe("keyholder")
+        assert missing in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "url", ("http://vault.example", "http://localhost.evil.example", "http://localhost@evil")
+)
+def test_vaults_token_does_not_travel_in_clear(tmp_path: Path, url: str) -> None:
+    told = {"ESCROW_KEY_MANAGER": "vault", "ESCROW_VAULT_TOKEN_FILE": "/run/token"}
+    assert read(tmp_path, **told, ESCROW_VAULT_URL="http://localhost:8200").check_safe("keyholder")
+    with pytest.raises(KeyManagerIncomplete, match="in clear"):
+        read(tmp_path, **told, ESCROW_VAULT_URL=url).check_safe("keyholder")
 
 
 def test_development_takes_the_file_key_manager_by_default(tmp_path: Path) -> None:
