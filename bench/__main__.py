@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-BENCHES = ("sealing", "push", "upload", "trial_build", "ledger", "release", "status")
+BENCHES = ("sealing", "push", "upload", "trial_build", "ledger", "release", "status", "panel")
 
 
 def main() -> int:

@@ -54,6 +54,26 @@ def shown_custody(session: Session, agreement_id: AgreementId, now: datetime) ->
     }
 
 
+def agents_on_papers(
+    session: Session, agreement_id: AgreementId, now: datetime
+) -> dict[str, object] | None:
+    """Return what receipts and certificates print of the agents; None before a key counts.
+
+    ``standing`` is that of this moment; ``concentrated`` names an organisation that alone could
+    open or block, with its number of shares.
+    """
+    view = view_of_custody(session, agreement_id, now)
+    if view is None:
+        return None
+    epoch = vault.epoch_of(session, agreement_id, view.epoch)
+    terms, _ = read_version(session, agreement_id, epoch.agreement_version if epoch else None)
+    return {
+        "standing": str(view.standing),
+        "live": len(view.live),
+        "concentrated": dict(concentrated(terms)),
+    }
+
+
 def shown_session(session: Session, session_id: str) -> Mapping[str, object]:
     """Return how far a session has come.
 

@@ -62,6 +62,7 @@ def deposit_facts(
     parts: Sequence[Part],
     origins: Mapping[str, str],
     agreements: Sequence[AgreementTerms],
+    agents: Mapping[AgreementId, Mapping[str, object] | None],
 ) -> DepositFacts:
     """Return the facts of a deposit that is being sealed.
 
@@ -84,7 +85,7 @@ def deposit_facts(
         received_at=max(sent),
         sealed_at=deposit.sealed_at,
         parts=tuple(_part_facts(part, origins) for part in parts),
-        agreements=tuple(_agreement_facts(one) for one in agreements),
+        agreements=tuple(_agreement_facts(one, agents.get(one.agreement_id)) for one in agreements),
     )
 
 
@@ -139,7 +140,9 @@ def _git_facts(git: Mapping[str, Any]) -> GitFacts:
     )
 
 
-def _agreement_facts(agreement: AgreementTerms) -> AgreementFacts:
+def _agreement_facts(
+    agreement: AgreementTerms, agents: Mapping[str, object] | None
+) -> AgreementFacts:
     return AgreementFacts(
         id=agreement.agreement_id,
         version=agreement.version,
@@ -147,4 +150,5 @@ def _agreement_facts(agreement: AgreementTerms) -> AgreementFacts:
         k=agreement.k,
         n=agreement.n,
         custody=agreement.custody,
+        agents=agents,
     )

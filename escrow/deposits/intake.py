@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from escrow.custody.reading import agents_on_papers
 from escrow.deposits import records
 from escrow.deposits.carrying import carried_forward
 from escrow.deposits.drafts import (
@@ -394,7 +395,11 @@ class Intake:
         address = f"{vendor.slug if vendor else product.organisation_id}/{product.slug}"
         parts = records.parts_of(session, DepositId(row.id))
         origins = records.deposits_of_parts(session, [p.carried_from for p in parts])
-        facts = deposit_facts(row, address, parts, origins, agreements)
+        now = self.clock.now()
+        agents = {
+            one.agreement_id: agents_on_papers(session, one.agreement_id, now) for one in agreements
+        }
+        facts = deposit_facts(row, address, parts, origins, agreements, agents)
         row.receipt_statement = receipt_statement(self.stamp, facts, row.salt)
         digest = sha256_hex(row.receipt_statement)
         entry = self.scribe.append(session, sealed_event(facts, row.salt, digest, actor))

@@ -80,6 +80,8 @@ class AgreementFacts:
         k: agents needed for a release.
         n: agents.
         custody: sealed or standing.
+        agents: how many of the agents are known to hold their shares, and which organisation alone
+            could open or block; None where no key counts.
     """
 
     id: str
@@ -88,6 +90,7 @@ class AgreementFacts:
     k: int
     n: int
     custody: str
+    agents: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True)
@@ -202,4 +205,5 @@ def _agreement(agreement: AgreementFacts) -> dict[str, object]:
         "k": agreement.k,
         "n": agreement.n,
         "custody": agreement.custody,
+        **({"agents": dict(agreement.agents)} if agreement.agents else {}),
     }

@@ -32,6 +32,8 @@ class ReleaseFacts:
         not_opened: ids of parts that this sealing key does not open.
         intended_at: when the keyholder wrote its intent.
         clocks: by whose time the vendor's right was judged, so that nobody takes it for more.
+        agents: how many agents were known to hold their shares, where that was too few, and which
+            organisation alone could open or block; None where there is nothing to say.
     """
 
     agreement_id: str
@@ -57,6 +59,7 @@ class ReleaseFacts:
     last_before_filing: tuple[str, ...]
     intended_at: datetime
     clocks: str
+    agents: Mapping[str, object] | None = None
 
 
 def release_statement(stamp: Stamp, facts: ReleaseFacts) -> bytes:
@@ -92,6 +95,7 @@ def _predicate(stamp: Stamp, facts: ReleaseFacts) -> dict[str, object]:
             "n": facts.n,
             "epoch": facts.epoch,
             "acts": list(facts.confirmations),
+            **({"agents": dict(facts.agents)} if facts.agents else {}),
         },
         "offerSha256": facts.offer_sha256,
         "deposits": [{"id": one, "number": number} for one, number in facts.deposits],

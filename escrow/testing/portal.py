@@ -69,7 +69,7 @@ class KeyholderHere:
     """The keyholder's own rooms, asked without a socket; a ``Keyholder``."""
 
     def __init__(self, grounds: Grounds) -> None:
-        self._on = grounds
+        self.grounds = self._on = grounds
         self._lanes, self._documents = Lanes(grounds), Documents(grounds)
         self.sequence = grounds.sequence
         self.seal_lasting_headers = self._lanes.seal_lasting_headers

@@ -22,6 +22,7 @@ from escrow.custody.errors import CanaryWaits, SessionNotOpen, SessionUnknown
 from escrow.custody.sessions import (
     ANSWERING_TIME,
     CHALLENGE_BYTES,
+    MAX_AGREEMENTS,
     WITH_SHARES,
     Answer,
     Item,
@@ -73,6 +74,8 @@ class Custody:
 
     def __init__(self, grounds: Grounds) -> None:
         self._on = grounds
+        # What was proven once stays so: the liveness keys by agreement, epoch and public key.
+        self._proven: dict[tuple[str, int, str], list[str]] = {}
 
     def open_session(self, session_id: str) -> None:
         """Log what is asked, under which fresh nonce and one-time key; repeatable.
@@ -179,7 +182,7 @@ class Custody:
         newest = vault.newest_epoch(session, agreement_id)
         if epoch is None or (purpose is Purpose.SESSION and newest is not epoch):
             raise CanaryWaits
-        dealt_event(self._on, session, epoch)
+        self._liveness_keys(session, epoch)
         version = (
             register.newest_version(session, agreement_id)
             if purpose is Purpose.RESHARE
@@ -190,6 +193,20 @@ class Custody:
         return Item(
             agreement_id, epoch.epoch, epoch.k, epoch.n, version.version, version.text_sha256
         )
+
+    def _liveness_keys(self, session: Session, epoch: vault.SealingEpochRow) -> list[str]:
+        """Return the keys of an epoch's shares, as the keyholder itself logged them.
+
+        Raises:
+            NotInLedger, ProofFails: the row is not what it dealt.
+        """
+        name = (epoch.agreement_id, epoch.epoch, epoch.recipient)
+        if name not in self._proven:
+            if len(self._proven) > MAX_AGREEMENTS:
+                self._proven.clear()
+            dealt = dealt_event(self._on, session, epoch)
+            self._proven[name] = cast("list[str]", dealt.data["liveness_keys"])
+        return self._proven[name]
 
     def _log_opening(
         self, session: Session, row: records.SessionRow, items: Sequence[Item]
@@ -258,7 +275,7 @@ class Custody:
         epoch = vault.epoch_of(session, agreement_id, item.epoch)
         if not fresh or epoch is None:
             return
-        keys = cast("list[str]", dealt_event(self._on, session, epoch).data["liveness_keys"])
+        keys = self._liveness_keys(session, epoch)
         owners = {
             one.index: one.signing_key for one in vault.shares_of(session, agreement_id, item.epoch)
         }

@@ -8,9 +8,11 @@ logged is not done again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agreements.requests import EVENT, Step
+from escrow.custody.reading import agents_on_papers
 from escrow.evidence.bundles import sign_statement
 from escrow.evidence.release_certificates import ReleaseFacts, release_statement
 from escrow.evidence.statements import STATEMENT_FIELD
@@ -227,7 +229,10 @@ class Releases:
         offer: Offer,
     ) -> None:
         on = self._on
-        facts = _facts(evidence, intent, decision, offer)
+        at = parse_rfc3339(str(intent.data["decided_at"]))
+        facts = replace(
+            _facts(evidence, intent, decision, offer), agents=self._agents(session, evidence, at)
+        )
         signed = sign_statement(release_statement(on.stamp, facts), on.role_key)
         data = {
             "request_id": evidence.request_id,
@@ -245,6 +250,14 @@ class Releases:
             signed_at=entry.at,
         )
         releases.add(session, row)
+
+    def _agents(
+        self, session: Session, evidence: Evidence, at: datetime
+    ) -> dict[str, object] | None:
+        """Return what the certificate has to say of the agents; None where all is as it should."""
+        agents = agents_on_papers(session, evidence.agreement_id, at)
+        is_plain = agents is None or (agents["standing"] == "sound" and not agents["concentrated"])
+        return None if is_plain else agents
 
     def _shares(
         self,

@@ -84,7 +84,6 @@ class Given:
 class _Ready:
     """One agreement whose shares are there and right."""
 
-    place: int
     item: Item
     stream: Stream
     chain: ProvenChain
@@ -103,37 +102,63 @@ class Renewals:
         self, row: records.SessionRow, items: Sequence[Item], given: Sequence[Given]
     ) -> list[EscrowError]:
         """Carry out every agreement that can be, and return what kept the others."""
-        on, problems = self._on, list[EscrowError]()
+        problems = list[EscrowError]()
         places = iter(enumerate(items))
         while piece := list(islice(places, _AGREEMENTS_PER_PIECE)):
-            intended = []
-            with on.database.writing() as session:
-                on.sequencer.sequence(session)
-                for place, item in piece:
-                    kept = records.item(session, row.id, place)
-                    if kept is None or kept.done_at is not None:
-                        continue
+            intended = self._intend_piece(row, piece, given, problems)
+            self._on.sequence()
+            try:
+                self._execute_piece(row, intended, given)
+            except EscrowError:
+                # One that does not hold must not keep the others waiting: each by itself, then.
+                for one in intended:
                     try:
-                        ready = self._ready(session, row, place, item, given)
+                        self._execute_piece(row, [one], given)
                     except EscrowError as problem:
                         problems.append(problem)
-                        continue
-                    intended.append(place)
-                    if kept.intended_sha256 is None:
-                        self._intend(session, row, kept, ready)
-            on.sequence()
-            with on.database.writing() as session:
-                on.sequencer.sequence(session)
-                for place in intended:
-                    # Looked at anew: between the two transactions anything may have been written.
-                    ready = self._ready(session, row, place, items[place], given)
-                    self._execute(session, row, ready)
         return problems
+
+    def _intend_piece(
+        self,
+        row: records.SessionRow,
+        piece: Sequence[tuple[int, Item]],
+        given: Sequence[Given],
+        problems: list[EscrowError],
+    ) -> list[tuple[int, Item]]:
+        """Log what is about to be done, and return the agreements for which it can be."""
+        on, intended = self._on, []
+        with on.database.writing() as session:
+            on.sequencer.sequence(session)
+            for place, item in piece:
+                kept = records.item(session, row.id, place)
+                if kept is None or kept.done_at is not None:
+                    continue
+                try:
+                    ready = self._ready(session, place, item, given)
+                except EscrowError as problem:
+                    problems.append(problem)
+                    continue
+                intended.append((place, item))
+                if kept.intended_sha256 is None:
+                    self._intend(session, row, kept, ready)
+        return intended
+
+    def _execute_piece(
+        self, row: records.SessionRow, intended: Sequence[tuple[int, Item]], given: Sequence[Given]
+    ) -> None:
+        on = self._on
+        with on.database.writing() as session:
+            on.sequencer.sequence(session)
+            for place, item in intended:
+                kept = records.item(session, row.id, place)
+                # Looked at anew: between the two transactions anything may have been written,
+                # and another call may have done it.
+                if kept is not None and kept.done_at is None:
+                    self._execute(session, row, kept, self._ready(session, place, item, given))
 
     def _ready(
         self,
         session: Session,
-        row: records.SessionRow,
         place: int,
         item: Item,
         given: Sequence[Given],
@@ -171,7 +196,6 @@ class Renewals:
         if len(shares) < epoch.k:
             raise TooFewShares(len(shares), epoch.k)
         return _Ready(
-            place,
             item,
             stream,
             chain,
@@ -199,7 +223,9 @@ class Renewals:
         kept.intended_sha256 = self._on.scribe.append(session, event).entry_sha256
         records.add(session, kept)
 
-    def _execute(self, session: Session, row: records.SessionRow, ready: _Ready) -> None:
+    def _execute(
+        self, session: Session, row: records.SessionRow, kept: records.ItemRow, ready: _Ready
+    ) -> None:
         on, agreement_id = self._on, AgreementId(ready.item.agreement_id)
         identity = combine_shares(ready.shares, ready.epoch.recipient)
         rows = vault.headers_of_agreement(session, agreement_id)
@@ -211,10 +237,8 @@ class Renewals:
         vault.mark_burnt(session, ready.epoch, on.clock.now())
         burnt = {"epoch": ready.epoch.epoch, "session_id": row.id}
         on.scribe.append(session, NewEvent(ready.stream, BURNT, KEYHOLDER, burnt))
-        kept = records.item(session, row.id, ready.place)
-        if kept is not None:
-            kept.fresh_epoch, kept.done_at = fresh.epoch, on.clock.now()
-            records.add(session, kept)
+        kept.fresh_epoch, kept.done_at = fresh.epoch, on.clock.now()
+        records.add(session, kept)
 
 
 def check_text(session: Session, chain: ProvenChain, agreement_id: AgreementId, item: Item) -> None:

@@ -6,6 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from escrow import __version__
+from escrow.custody.reading import shown_custody, view_of_custody
+from escrow.custody.standing import Standing
 from escrow.deposits.registration import RegisteredProduct, product_with_id
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
@@ -52,6 +54,7 @@ def agreement_status(
     with rooms.database.reading() as session:
         found = check_agreement_allowed(session, asker, agreement_id, Verb.READ_STATUS)
         view = view_of(session, found)
+        custody = shown_custody(session, found, rooms.clock.now())
         products = [
             _product_status(session, rooms, asker, product_with_id(session, one))
             for one in products_of(session, found)
@@ -62,6 +65,7 @@ def agreement_status(
         "standing": view.standing,
         "version": view.version,
         "missing": [one.what for one in view.missing],
+        "custody": custody,
         "products": products,
     }
     return tagged(request, document)
@@ -127,9 +131,17 @@ def _cadence(
         )
         for one in governing
     ]
+    standings = {
+        one.agreement_id: view_of_custody(session, one.agreement_id, rooms.clock.now())
+        for one in governing
+    }
     strictest = min(cadences, key=lambda cadence: cadence.due_at)
     return {
         "agreements_in_force": len(governing),
         "next_deposit_due": rfc3339(strictest.due_at),
         "overdue": any(cadence.is_overdue for cadence in cadences),
+        # Beside the badge: what builds is worth little while nobody can open it.
+        "custody_impaired": any(
+            one is not None and one.standing is Standing.IMPAIRED for one in standings.values()
+        ),
     }
