@@ -19,6 +19,7 @@ from agreements.terms import (
     Custody,
     DisclosureClass,
     DisputeTerms,
+    EndingTerms,
     MaterialTerms,
     Party,
     Person,
@@ -290,6 +291,31 @@ _REQUESTS = Table(
     },
 )
 
+_ENDINGS = Table(
+    EndingTerms,
+    {
+        "withdrawal_days": Field(
+            Whole(7, 90, "days"),
+            "days that a withdrawn deposit lies in quarantine before it is shredded",
+            required=False,
+            default=14,
+        ),
+        "destruction_grace_days": Field(
+            Whole(30, 365, "days"),
+            "days between the last service on a beneficiary and the agents' confirmation",
+            required=False,
+            default=30,
+        ),
+        # Twelve months: a claim over a release is often made long after the fact.
+        "retention_months": Field(
+            Whole(12, 600, "months"),
+            "deposits older than this are dropped, never the last of a level; all kept without it",
+            required=False,
+            default=0,
+        ),
+    },
+)
+
 _DISPUTES = Table(
     DisputeTerms,
     {
@@ -359,6 +385,9 @@ AGREEMENT = Table(
         "conditions": Field(ListOf(_CONDITION, 1, _MAX_CONDITIONS), "grounds for release"),
         "requests": Field(
             _REQUESTS, "clocks of a release request", required=False, default=RequestTerms()
+        ),
+        "endings": Field(
+            _ENDINGS, "how deposits and the agreement end", required=False, default=EndingTerms()
         ),
         "disputes": Field(_DISPUTES, "who decides disputed facts", required=False),
     },

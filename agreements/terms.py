@@ -145,6 +145,21 @@ class DisputeTerms:
 
 
 @dataclass(frozen=True)
+class EndingTerms:
+    """How deposits and the agreement itself end.
+
+    Attributes:
+        withdrawal_days: a withdrawn deposit lies in quarantine for so long before it is shredded.
+        destruction_grace_days: between the last beneficiary's service and the agents' words.
+        retention_months: older deposits are dropped, never the last of a level; 0 keeps all.
+    """
+
+    withdrawal_days: int = 14
+    destruction_grace_days: int = 30
+    retention_months: int = 0
+
+
+@dataclass(frozen=True)
 class Signatory:
     """Somebody whose key is pinned in the agreement, in the role in which he may use it."""
 
@@ -179,6 +194,7 @@ class Agreement:
     requests: RequestTerms
     disputes: DisputeTerms | None
     text_sha256: str
+    endings: EndingTerms = EndingTerms()
 
     def signatories(self) -> tuple[Signatory, ...]:
         """Return everybody with a pinned key: vendor, beneficiaries, agents, in file order."""

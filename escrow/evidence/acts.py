@@ -38,6 +38,16 @@ ActName = Literal[
     "confirm-release",
     "vouch-trust-root",
     "answer-custody",
+    "place-hold",
+    "lift-hold",
+    "withdraw-deposit",
+    "cancel-deposit-withdrawal",
+    "request-destruction",
+    "acknowledge-destruction",
+    "state-destruction-service",
+    "object-to-destruction",
+    "cancel-destruction",
+    "confirm-destruction",
 ]
 ACT_NAMES: frozenset[str] = frozenset(get_args(ActName))
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from escrow.evidence.statements import (
+    DESTRUCTION_TYPE,
     MISSING_DEPOSIT_TYPE,
     PROVENANCE_TYPE,
     RECEIPT_TYPE,
@@ -45,6 +46,7 @@ KINDS: Mapping[str, DocumentKind] = {
     RECEIPT_TYPE: DocumentKind("deposit receipt", "portal", "receipt"),
     REPORT_TYPE: DocumentKind("verification report", "worker", "report"),
     RELEASE_TYPE: DocumentKind("release certificate", "keyholder", "release"),
+    DESTRUCTION_TYPE: DocumentKind("destruction certificate", "keyholder", "destruction"),
     MISSING_DEPOSIT_TYPE: DocumentKind("notice of a missing deposit", "worker", "missing-deposit"),
     RESULTS_TYPE: DocumentKind("test results", "worker", "results", leads=False),
     PROVENANCE_TYPE: DocumentKind("provenance of the rebuild", "worker", "provenance", leads=False),

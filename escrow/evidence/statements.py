@@ -29,6 +29,7 @@ RESULTS_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 PROVENANCE_TYPE = "https://slsa.dev/provenance/v1"
 SBOM_TYPE = "https://cyclonedx.org/bom"
 SUMMARY_TYPE = "https://slsa.dev/verification_summary/v1"
+DESTRUCTION_TYPE = "urn:escrow:destruction-certificate:v1"
 
 # Field of a ledger event that issues a statement: SHA-256 of the statement's bytes. Any other
 # event that speaks of a statement (withdraws it, say) names it under another field.

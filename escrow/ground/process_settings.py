@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from escrow.ground import setting_values as form
+from escrow.ground.endings_settings import ENDINGS_SPECS
 from escrow.ground.setting_values import Spec
 
 PROCESS_SPECS: tuple[Spec, ...] = (
@@ -43,4 +44,5 @@ PROCESS_SPECS: tuple[Spec, ...] = (
         lambda _: None,
         "host:port to which a worker on its own sends live log lines; not set, none are shown",
     ),
+    *ENDINGS_SPECS,
 )

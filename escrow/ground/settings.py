@@ -148,6 +148,7 @@ class Settings(KeySettings, StorageFields):
     smtp_ca_file: Path | None
     smtp_from: str | None
     smtp_reply_to: str | None
+    backup_horizon_days: int | None
     sources: Mapping[str, str] = field(repr=False)
 
     def is_named(self, name: str) -> bool:

@@ -48,6 +48,17 @@ class Kind(StrEnum):
     CUSTODY_SESSION_OPEN = "custody-session-open"
     CUSTODY_ALARM = "custody-alarm"
     CUSTODY_IMPAIRED = "custody-impaired"
+    HOLD_PLACED = "hold-placed"
+    HOLD_LIFTED = "hold-lifted"
+    DEPOSIT_WITHDRAWN = "deposit-withdrawn"
+    WITHDRAWAL_CANCELLED = "withdrawal-cancelled"
+    DEPOSIT_SHREDDED = "deposit-shredded"
+    DESTRUCTION_REQUESTED = "destruction-requested"
+    DESTRUCTION_SERVED = "destruction-served"
+    DESTRUCTION_CONFIRMABLE = "destruction-confirmable"
+    DESTRUCTION_OBJECTED = "destruction-objected"
+    DESTRUCTION_CANCELLED = "destruction-cancelled"
+    DESTRUCTION_EXECUTED = "destruction-executed"
 
 
 class Reader(StrEnum):
@@ -90,6 +101,17 @@ RULES: Mapping[Kind, KindRule] = MappingProxyType(
         Kind.CUSTODY_SESSION_OPEN: KindRule(names_request=False, names_day=True),
         Kind.CUSTODY_ALARM: KindRule(names_request=False),
         Kind.CUSTODY_IMPAIRED: KindRule(names_request=False),
+        Kind.HOLD_PLACED: KindRule(names_request=False),
+        Kind.HOLD_LIFTED: KindRule(names_request=False),
+        Kind.DEPOSIT_WITHDRAWN: KindRule(names_request=False),
+        Kind.WITHDRAWAL_CANCELLED: KindRule(names_request=False),
+        Kind.DEPOSIT_SHREDDED: KindRule(names_request=False),
+        Kind.DESTRUCTION_REQUESTED: KindRule(names_request=False),
+        Kind.DESTRUCTION_SERVED: KindRule(names_request=False),
+        Kind.DESTRUCTION_CONFIRMABLE: KindRule(names_request=False),
+        Kind.DESTRUCTION_OBJECTED: KindRule(names_request=False),
+        Kind.DESTRUCTION_CANCELLED: KindRule(names_request=False),
+        Kind.DESTRUCTION_EXECUTED: KindRule(names_request=False),
     }
 )
 

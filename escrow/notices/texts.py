@@ -181,6 +181,91 @@ _ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
                 agent="Do not confirm this request again.",
             ),
         ),
+        Kind.HOLD_PLACED: Wording(
+            "Hold placed",
+            "A hold was placed under this agreement. While it stands nothing is withdrawn, "
+            "dropped, erased or destroyed.",
+            _told(),
+        ),
+        Kind.HOLD_LIFTED: Wording(
+            "Hold lifted",
+            "A hold under this agreement was lifted.",
+            _told(
+                vendor="See whether another duty to keep remains.",
+                beneficiary="See whether another duty to keep remains; if so, place your own hold.",
+            ),
+        ),
+        Kind.DEPOSIT_WITHDRAWN: Wording(
+            "Deposit withdrawn",
+            "The vendor has withdrawn a deposit. It lies in quarantine, and is shredded when "
+            "the period of the agreement is over.",
+            _told(
+                beneficiary="If it must be kept, place a hold with 'escrow agreement hold' before "
+                "the period ends.",
+                agent="If an order to keep it reaches you, place a hold.",
+            ),
+        ),
+        Kind.WITHDRAWAL_CANCELLED: Wording(
+            "Withdrawal taken back",
+            "The vendor has taken the withdrawal of a deposit back. The deposit is retained "
+            "as before.",
+            _told(),
+        ),
+        Kind.DEPOSIT_SHREDDED: Wording(
+            "Deposit shredded",
+            "A withdrawn deposit was shredded: nothing that opens it is kept.",
+            _told(),
+        ),
+        Kind.DESTRUCTION_REQUESTED: Wording(
+            "Destruction requested",
+            "The destruction of everything that is kept under this agreement was requested.",
+            _told(
+                beneficiary="Read the request and acknowledge its service with your own key. "
+                "Object, file a release request or place a hold if anything must be kept.",
+                agent="See that every beneficiary is served. Where one does not acknowledge it, "
+                "state the service with its proof.",
+            ),
+        ),
+        Kind.DESTRUCTION_SERVED: Wording(
+            "Destruction served, period begun",
+            "The service of the request for destruction on every beneficiary is proven, and "
+            "the grace period runs.",
+            _told(
+                beneficiary="Object, file a release request or place a hold before the period "
+                "ends, if anything must be kept.",
+            ),
+        ),
+        Kind.DESTRUCTION_CONFIRMABLE: Wording(
+            "Confirmation of a destruction open",
+            "The grace period is over, and the agents may confirm the destruction.",
+            _told(
+                agent="Check and confirm with 'escrow ending confirm' in your own client, with your"
+                " own key. Do not confirm if you know of a hold, an order or a request.",
+            ),
+        ),
+        Kind.DESTRUCTION_OBJECTED: Wording(
+            "Destruction objected to",
+            "A beneficiary has objected to the destruction. Nothing is destroyed.",
+            _told(
+                agent="Do not confirm.",
+            ),
+        ),
+        Kind.DESTRUCTION_CANCELLED: Wording(
+            "Destruction cancelled",
+            "The request for destruction was cancelled. Nothing is destroyed.",
+            _told(
+                agent="Do not confirm.",
+            ),
+        ),
+        Kind.DESTRUCTION_EXECUTED: Wording(
+            "Destruction executed",
+            "The keys of everything that was kept under this agreement were destroyed.",
+            _told(
+                vendor="Fetch the certificate and keep it.",
+                beneficiary="Fetch the certificate and keep it.",
+                agent="Destroy your share, and any copy of the agreement's key that you hold.",
+            ),
+        ),
         Kind.CEREMONY_NEEDED: Wording(
             "Key set-up needed",
             "This agreement needs a new set-up of its sealing key.",

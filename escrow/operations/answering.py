@@ -9,12 +9,16 @@ from collections.abc import Callable
 
 import uvicorn
 
+from escrow.deposits.records import all_products
 from escrow.deposits.recovery import clear_up
+from escrow.endings.removing import Remover
 from escrow.ground.errors import Unavailable
+from escrow.ground.identifiers import ProductId
 from escrow.ground.settings import Settings
 from escrow.operations.assembly import Portal
 from escrow.parties.idempotency import forget_expired
 from escrow.portal.app import make_app
+from escrow.portal.rooms import Rooms
 
 # Requests that are under way get this long to end; pushes and uploads are resumed or sent again.
 GRACE_SECONDS = 10
@@ -98,8 +102,18 @@ def _keep_up(portal: Portal) -> None:
                 _log.error("a release request does not move on: %s", problem)
             for problem in rooms.custody.push_all_on():
                 _log.error("a session of agents does not move on: %s", problem)
+            _end_what_is_due(rooms)
             with rooms.database.writing() as session:
                 forget_expired(session, rooms.clock.now())
         except Exception:
             # A worker loop: a database that is away for a while must not end the upkeep.
             _log.exception("the upkeep failed; it is tried again")
+
+
+def _end_what_is_due(rooms: Rooms) -> None:
+    """Move endings on, drop what retention drops, and remove ciphertext that nobody opens."""
+    with rooms.database.reading() as session:
+        products = [ProductId(one.id) for one in all_products(session)]
+    for problem in rooms.endings.push_all_on(products):
+        _log.error("an ending does not move on: %s", problem)
+    Remover(rooms.database, rooms.blobs, rooms.scribe, rooms.clock).remove_all()

@@ -19,6 +19,7 @@ from escrow.deposits.intake import Intake
 from escrow.deposits.push_intake import GitIntake
 from escrow.deposits.pushing import PushReception
 from escrow.deposits.uploads import UploadDesk
+from escrow.endings.driving import EndingsDriver
 from escrow.engine.jobs import JobEngine
 from escrow.evidence.collecting import Collector
 from escrow.evidence.statements import Stamp
@@ -196,6 +197,7 @@ def assemble_portal(on: Footing, key: SigningKey, scratch: Scratch) -> Portal:
         reception=_reception(settings, intake, on.blobs, scratch),
         driver=Driver(on.database, on.keyholder, scribe, on.clock, on.engine),
         custody=CustodyDriver(on.database, on.keyholder, scribe, on.clock, on.engine),
+        endings=EndingsDriver(on.database, on.keyholder, scribe, on.clock),
         trust_root=on.root,
         log_scratch=scratch.logs,
         public_url=settings.public_url.rstrip("/"),

@@ -57,6 +57,8 @@ UNREAD: Mapping[str, frozenset[str]] = MappingProxyType(
                 "custody_item",
                 "custody_liveness",
                 "custody_session",
+                "destruction_certificate",
+                "ending_paper",
                 "idempotency_key",
                 "release_certificate",
                 "release_paper",
@@ -71,6 +73,7 @@ UNREAD: Mapping[str, frozenset[str]] = MappingProxyType(
         KEYHOLDER: frozenset(
             {
                 "canary_share",
+                "ending_paper",
                 "finding",
                 "idempotency_key",
                 "job_executor",
@@ -97,6 +100,9 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "custody_item": _ADDS,
             "custody_session": _ADDS,
             "deposit": _KEEPS,
+            "doomed_payload": Rights(update=("removed_at", "locked_until")),
+            "ending": _KEEPS,
+            "ending_paper": _ADDS,
             "idempotency_key": _OWNS,
             "ledger_entry": _ADDS,
             "member": Rights(insert=True, update=("roles", "removed_at")),
@@ -170,8 +176,15 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
                     "ended_at",
                 )
             ),
+            "agreement_end": _ADDS,
+            # A deposit that was shredded is none that anything is carried from.
+            "deposit": Rights(update=("state",)),
+            "destruction_certificate": _ADDS,
+            "document": Rights(delete=True),
             "documents_key": _ADDS,
-            "header_record": _ADDS,
+            "doomed_payload": _ADDS,
+            # Nobody else takes away what opens a payload.
+            "header_record": Rights(insert=True, delete=True),
             "lane": Rights(
                 insert=True,
                 update=("headers_entry_sha256", "closes_at", "closed_at", "sealed_identity"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import escrow
 from builders.findings_page import findings_page
+from escrow.endings.pages import endings_page
 from escrow.ground.errors import EscrowError
 from escrow.notices.pages import notices_page
 from escrow.operations.database_roles_page import database_roles_page
@@ -30,7 +31,7 @@ def pages() -> Mapping[str, str]:
     return {
         "findings.md": findings_page(),
         "ladder.md": ladder_page(),
-        "states.md": states_page() + "\n" + requests_page(),
+        "states.md": states_page() + "\n" + requests_page() + "\n" + endings_page(),
         "permissions.md": _GENERATED + "# Who may do what\n\n" + table_as_markdown(),
         "notices.md": _GENERATED + notices_page(),
         "database-roles.md": _GENERATED + database_roles_page(),

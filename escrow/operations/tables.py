@@ -12,6 +12,7 @@ import alembic.config
 
 from escrow.custody import records as _custody
 from escrow.deposits import records as _deposits
+from escrow.endings import records as _endings
 from escrow.engine import records as _engine
 from escrow.ground.database import Database, metadata
 from escrow.ledger import records as _ledger
@@ -22,6 +23,7 @@ from escrow.parties import records as _parties
 from escrow.register import records as _register
 from escrow.releases import records as _releases
 from escrow.vault import records as _vault
+from escrow.vault.shreds import records as _shreds
 from escrow.verification import records as _verification
 
 __all__ = ["metadata", "owns", "upgrade"]
@@ -29,6 +31,7 @@ __all__ = ["metadata", "owns", "upgrade"]
 ROOMS = (
     _custody,
     _deposits,
+    _endings,
     _engine,
     _ledger,
     _lookup,
@@ -36,6 +39,7 @@ ROOMS = (
     _parties,
     _register,
     _releases,
+    _shreds,
     _vault,
     _verification,
     _witnessing,

@@ -56,6 +56,10 @@ class Verb(StrEnum):
     READ_REQUEST = "read-request"
     CONFIRM_RELEASE = "confirm-release"
     FETCH_RELEASE = "fetch-release"
+    ACT_ON_ENDING = "act-on-ending"
+    READ_ENDING = "read-ending"
+    CONFIRM_DESTRUCTION = "confirm-destruction"
+    ERASE = "erase"
 
 
 class Relation(StrEnum):
@@ -100,6 +104,12 @@ _TABLE: Mapping[Verb, tuple[frozenset[Relation], ...]] = {
     Verb.CONFIRM_RELEASE: (_NOBODY, _NOBODY, _NOBODY, _PARTY, _NOBODY),
     # Which beneficiary's release it is, is asked besides.
     Verb.FETCH_RELEASE: (_NOBODY, _NOBODY, _PARTY, _NOBODY, _NOBODY),
+    # What ends is everybody's to know; that it ends, only signed acts bring about.
+    Verb.ACT_ON_ENDING: (_NOBODY, _PARTY, _PARTY, _PARTY, _NOBODY),
+    Verb.READ_ENDING: (_ANY, _PARTY, _PARTY, _PARTY, _AUDITS),
+    Verb.CONFIRM_DESTRUCTION: (_NOBODY, _NOBODY, _NOBODY, _PARTY, _NOBODY),
+    # Personal data of a member who left; the organisation's own, by its administration.
+    Verb.ERASE: (_ANY, _SAME, _SAME, _NOBODY, _NOBODY),
     Verb.READ_LEDGER: (_ANY, _VENDOR | _PARTY | _SAME, _PARTY | _SAME, _PARTY, _AUDITS),
 }
 
@@ -110,7 +120,7 @@ ALLOWED: Mapping[Role, Mapping[Verb, frozenset[Relation]]] = {
 
 # What a token for a machine's daily work gets when nobody says otherwise.
 _BY_NAME_ONLY = frozenset(
-    {Verb.ADMINISTER, Verb.ISSUE_TOKEN, Verb.REGISTER_KEY, Verb.REGISTER_PRODUCT}
+    {Verb.ADMINISTER, Verb.ISSUE_TOKEN, Verb.REGISTER_KEY, Verb.REGISTER_PRODUCT, Verb.ERASE}
 )
 
 

@@ -10,6 +10,7 @@ from escrow.deposits.admission import DepositGate
 from escrow.deposits.intake import Intake
 from escrow.deposits.pushing import PushReception
 from escrow.deposits.uploads import UploadDesk
+from escrow.endings.driving import EndingsDriver
 from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database
@@ -41,6 +42,7 @@ class Rooms:
     reception: PushReception
     driver: Driver
     custody: CustodyDriver
+    endings: EndingsDriver
     trust_root: TrustRoot
     log_scratch: Path
     public_url: str

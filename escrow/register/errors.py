@@ -5,7 +5,8 @@
     InvalidInput  AgreementTextInvalid, OrganisationUnknown, ProductUnknown, AgentUnknown,
                   RecipientUnusable, ActSignatureWrong, ActForOther, ActTimeImplausible,
                   CanarySecretWrong, ContributorsWrong
-    Refused       NothingChanged, VendorChanged, VersionSuperseded, ActTaken, CeremonyNotHeld
+    Refused       NothingChanged, VendorChanged, VersionSuperseded, ActTaken, CeremonyNotHeld,
+                  AgreementEnded
     NotPermitted  FilerNoParty, SignerNotPinned, SignerInOtherRole
     NotFound      AgreementUnknown, CanaryUnknown
     Tampered      AgreementTextTampered
@@ -222,6 +223,18 @@ class SignerInOtherRole(NotPermitted):
     def __init__(self, wanted: str) -> None:
         super().__init__(
             f"This act is for {wanted} to do.", f"Have it signed by {wanted} of this agreement."
+        )
+
+
+class AgreementEnded(Refused):
+    """Everything under the agreement was destroyed; it takes no more acts."""
+
+    code = "register.agreement-ended"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Everything under this agreement was destroyed.",
+            "File a new agreement; the certificate of destruction stays.",
         )
 
 

@@ -10,7 +10,7 @@ from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex
 from escrow.ground.identifiers import AgreementId, ProductId
 from escrow.register import records
-from escrow.register.errors import AgreementUnknown
+from escrow.register.errors import AgreementEnded, AgreementUnknown
 from escrow.register.reading import terms_of_row
 
 
@@ -49,11 +49,14 @@ def version_in_force(session: Session, agreement_id: AgreementId) -> tuple[Agree
 
     Raises:
         AgreementUnknown: there is none, or nothing of it is in force yet.
+        AgreementEnded: everything under it was destroyed.
         AgreementTextTampered: the stored text lost its digest.
     """
     row = records.version_in_force(session, agreement_id)
     if row is None:
         raise AgreementUnknown
+    if records.agreement_end(session, agreement_id) is not None:
+        raise AgreementEnded
     return terms_of_row(row), row.version
 
 

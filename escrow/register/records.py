@@ -50,6 +50,16 @@ class VersionRow(SQLModel, table=True):
     in_force_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class AgreementEndRow(SQLModel, table=True):
+    """That everything under an agreement was destroyed; it governs nothing any more."""
+
+    __tablename__ = "agreement_end"
+
+    agreement_id: str = Field(foreign_key="agreement.id", primary_key=True, max_length=40)
+    ending_id: str = Field(max_length=40)
+    ended_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class PartyRow(SQLModel, table=True):
     """An organisation, or an agent as a person, in one version of an agreement."""
 
@@ -215,6 +225,11 @@ def version_in_force(session: Session, agreement_id: AgreementId) -> VersionRow 
     ).first()
 
 
+def agreement_end(session: Session, agreement_id: AgreementId) -> AgreementEndRow | None:
+    """Return that an agreement ended, None while it has not."""
+    return session.get(AgreementEndRow, agreement_id)
+
+
 def in_force_since(session: Session, agreement_id: AgreementId) -> datetime:
     """Return when the first version of an agreement that is in force came into force."""
     moments = session.exec(
@@ -258,6 +273,7 @@ def versions_in_force_covering(session: Session, product_id: ProductId) -> list[
             .where(
                 ProductRow.product_id == product_id,
                 col(VersionRow.in_force_at).is_not(None),
+                ~sa.exists().where(col(AgreementEndRow.agreement_id) == VersionRow.agreement_id),
                 ~sa.exists().where(
                     col(newer.agreement_id) == VersionRow.agreement_id,
                     col(newer.version) > VersionRow.version,

@@ -25,6 +25,7 @@ from escrow.deposits.intake import Intake
 from escrow.deposits.push_intake import GitIntake
 from escrow.deposits.pushing import PushReception
 from escrow.deposits.uploads import UploadDesk
+from escrow.endings.driving import EndingsDriver
 from escrow.evidence import acts
 from escrow.evidence.statements import Stamp
 from escrow.ground.identifiers import DepositId, DocumentId, ExaminationId, ProductId
@@ -33,6 +34,7 @@ from escrow.operations import tables
 from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.custody import Custody
 from escrow.operations.keyholder.documents import Documents
+from escrow.operations.keyholder.endings import Endings
 from escrow.operations.keyholder.grounds import Grounds
 from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.releases import Releases
@@ -65,6 +67,10 @@ PUBLIC_URL = "https://escrow.example"
 VERSION_OF_TUS = {"Tus-Resumable": "1.0.0"}
 
 
+# What the keyholder of trials is told about backups.
+BACKUP_HORIZON_DAYS = 35
+
+
 class KeyholderHere:
     """The keyholder's own rooms, asked without a socket; a ``Keyholder``."""
 
@@ -83,6 +89,9 @@ class KeyholderHere:
         self.open_session = self.custody.open_session
         self.settle_session = self.custody.settle_session
         self.carry_out_session = self.custody.carry_out_session
+        endings = Endings(grounds, BACKUP_HORIZON_DAYS)
+        self.shred_deposit = endings.shred_deposit
+        self.destroy_agreement = endings.destroy_agreement
 
     def open_lane(self, product_id: ProductId, deposit_id: DepositId) -> LaneAnnouncement:
         """Return the deposit's lane, checked as from another process."""
@@ -419,6 +428,7 @@ class PortalWorld:
             ),
             driver=Driver(self.database, self.keyholder, scribe, self.clock, self.jobs),
             custody=CustodyDriver(self.database, self.keyholder, scribe, self.clock, self.jobs),
+            endings=EndingsDriver(self.database, self.keyholder, scribe, self.clock),
             trust_root=self.ledger.trust_root,
             log_scratch=self.scratch / "logs",
             public_url=PUBLIC_URL,

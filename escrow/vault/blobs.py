@@ -145,6 +145,14 @@ class BlobStore(Protocol):
         """
         ...
 
+    def delete(self, sha256: Sha256Hex) -> None:
+        """Remove a blob whose headers are gone; one that is not there is no error.
+
+        Raises:
+            BlobLocked: a lock of the store keeps it, until the date that the error has.
+        """
+        ...
+
     def sweep_staging(self, keep: Collection[str] = ()) -> int:
         """Discard every staging but the named ones; return how many.
 
@@ -359,6 +367,14 @@ class FileBlobStore:
             path.rename(self._aside / f"{sha256}.{secrets.token_hex(4)}")
             for folder in (self._aside, self._aside.parent, path.parent):
                 sync_folder(folder)
+
+    def delete(self, sha256: Sha256Hex) -> None:
+        """Unlink the blob's file, durably; files have no lock."""
+        path = self._path(sha256)
+        with store_errors():
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                sync_folder(path.parent)
 
     def sweep_staging(self, keep: Collection[str] = ()) -> int:
         """Unlink the staging files that nobody will continue."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from escrow.ground.errors import (
     InvalidInput,
     NotFound,
@@ -120,6 +122,23 @@ class BlobMissing(NotFound):
     """No blob is stored under this digest."""
 
     code = "vault.blob-missing"
+
+
+class BlobLocked(Refused):
+    """A lock of the store keeps a blob for a while.
+
+    Attributes:
+        until: when the store lets it go.
+    """
+
+    code = "vault.blob-locked"
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(
+            f"The store keeps this payload until {until.date().isoformat()}.",
+            "Nothing has to be done: nobody has a key to it, and it is removed after that day.",
+        )
+        self.until = until
 
 
 class BlobCorrupted(Tampered):

@@ -60,7 +60,12 @@ class AgreementLocks:
     @property
     def key_id(self) -> str:
         """The agreement's key-encryption key in the key manager."""
-        return f"agreement-{self.agreement_id}"
+        return key_id_of(self.agreement_id)
+
+
+def key_id_of(agreement_id: AgreementId) -> str:
+    """Return the id of an agreement's key-encryption key in the key manager."""
+    return f"agreement-{agreement_id}"
 
 
 @dataclass(frozen=True)

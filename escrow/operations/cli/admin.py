@@ -211,6 +211,19 @@ def notices(
         say(f"There are older ones: --before {page['next']}")
 
 
+@app.command("retention")
+def retention(
+    product: Annotated[str, typer.Argument(help="VENDOR/PRODUCT.")],
+) -> None:
+    """List the deposits that retention drops at its next run; drops nothing itself (a dry run).
+
+    Example: escrow admin retention acme/ledger
+    """
+    path = f"/products/{remote.product_path(product)}/retention"
+    items = remote.call("GET", path).json()["items"]
+    give_table(items, ("deposit_id",), "Retention drops nothing.")
+
+
 @app.command("revoke")
 def revoke(token_id: Annotated[str, typer.Argument(help="The token's id.")]) -> None:
     """Revoke a token, at once.

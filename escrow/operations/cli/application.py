@@ -13,6 +13,7 @@ from escrow.operations.cli import (
     check,
     confirm,
     deposit,
+    endings,
     keys,
     ledger,
     product,
@@ -66,6 +67,7 @@ app.add_typer(agreement.app, name="agreement")
 app.add_typer(sessions.app, name="ceremony")
 app.add_typer(settings.app, name="config")
 app.add_typer(deposit.app, name="deposit")
+app.add_typer(endings.app, name="ending")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(product.app, name="product")

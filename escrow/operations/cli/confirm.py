@@ -83,7 +83,7 @@ def confirm(
     proven.show()
     check_witnesses(root, proven.checkpoint)
     if not yes:
-        _ask()
+        ask_to_confirm("it has the agreed form and no contrary instruction reached you")
     opener = keys.read_identity(identity)
     subject, shares = proven.subject(sent, opener)
     signer = keys.read_signing_key(key)
@@ -246,12 +246,16 @@ def _own_shares(sent: dict[str, Any], opener: keys.AgeIdentity) -> list[dict[str
     return own
 
 
-def _ask() -> None:
-    """Have the agent type a word; a click or a blank line confirms nothing."""
+def ask_to_confirm(what: str) -> None:
+    """Have the agent type a word; a click or a blank line confirms nothing.
+
+    Raises:
+        NotConfirmed: he did not.
+    """
     if wants_json() or not sys.stdin.isatty():
         raise NotConfirmed(
             "Nobody is there to confirm.", "Run it on a terminal, or add --yes once you have read."
         )
-    complain("Type 'confirm' if it has the agreed form and no contrary instruction reached you:")
+    complain(f"Type 'confirm' if {what}:")
     if sys.stdin.readline().strip() != "confirm":
         raise NotConfirmed("Nothing was confirmed.", "Run it again when you are sure.")

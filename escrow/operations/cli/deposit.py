@@ -14,6 +14,7 @@ import typer
 
 from escrow.ground.errors import EscrowError, InvalidInput
 from escrow.operations.cli import remote
+from escrow.operations.cli.agreement import KeyOption
 from escrow.operations.cli.material import Material, check_material, left_behind, material_of
 from escrow.operations.cli.output import (
     EXIT_COULD_NOT_TELL,
@@ -141,6 +142,25 @@ def abandon(deposit: Annotated[str, typer.Argument(help="The draft's id.")]) -> 
     """
     remote.call("DELETE", f"/deposits/{remote.id_path(deposit)}")
     give({"abandoned": deposit}, f"Dropped {deposit}.")
+
+
+@app.command("withdraw")
+def withdraw(
+    deposit: Annotated[str, typer.Argument(help="The deposit's id, dep_….")],
+    agreement: Annotated[str, typer.Option(help="An agreement that it serves.")],
+    key: KeyOption,
+    reason: Annotated[
+        str, typer.Option(help="secret, personal-data, rights or mistake.")
+    ] = "secret",
+) -> None:
+    """Withdraw a deposit that should not be there (the vendor's act): quarantined, then shredded.
+
+    Example: escrow deposit withdraw dep_01kb… --agreement agr_01kb… --key ada.pem
+    """
+    from escrow.operations.cli.endings import begin
+
+    own = {"deposit_id": deposit, "reason": reason}
+    begin(agreement, "withdrawal", "withdraw-deposit", key, own=own)
 
 
 @app.command("list")

@@ -67,7 +67,7 @@ def file(
     text = remote.call("GET", f"{path}/text", parameters={"version": str(version)}).text
     terms = reread_agreement(text)
     signer = keys.read_signing_key(key)
-    papers = [_paper("statement", statement), *map(_evidence, evidence or ())]
+    papers = [paper_of("statement", statement), *map(_evidence, evidence or ())]
     subject = RequestSubject(
         agreement_id=AgreementId(agreement),
         version=version,
@@ -75,10 +75,10 @@ def file(
         request_id=RequestId(new_id("req")),
         condition=condition,
         recipient=_recipient(terms, str(signer.public), recovery=recovery),
-        statement_sha256=_digest(papers[0]),
-        evidence=tuple(Evidence(one["kind"], _digest(one)) for one in papers[1:]),
+        statement_sha256=digest_of(papers[0]),
+        evidence=tuple(Evidence(one["kind"], digest_of(one)) for one in papers[1:]),
     )
-    envelope = _signed("file-release-request", subject.to_json(), key)
+    envelope = signed_act("file-release-request", subject.to_json(), key)
     body = {"envelope": envelope, "papers": papers}
     document = remote.call("POST", f"{path}/requests", json=body).json()
     _give(document, f"Filed as {document['id']}.")
@@ -131,8 +131,8 @@ def serve(
         date.fromisoformat(day)
     except ValueError:
         raise BadEvidence(f"{day!r} is no day.", "Write YYYY-MM-DD.") from None
-    paper = _paper("proof", proof)
-    more = {"method": method, "day": day, "proof_sha256": _digest(paper)}
+    paper = paper_of("proof", proof)
+    more = {"method": method, "day": day, "proof_sha256": digest_of(paper)}
     _act(request, "state-service", key, [paper], more)
 
 
@@ -156,8 +156,8 @@ def object_(
 
     Example: escrow request object req_01kb… --statement reasons.pdf --key ada.pem
     """
-    paper = _paper("statement", statement)
-    more = {"ground": ground, "statement_sha256": _digest(paper)}
+    paper = paper_of("statement", statement)
+    more = {"ground": ground, "statement_sha256": digest_of(paper)}
     _act(request, "file-contrary-instructions", key, [paper], more)
 
 
@@ -202,12 +202,13 @@ def _act(
         shown["request_act_sha256"],
         **(more or {}),
     )
-    body = {"envelope": _signed(act, subject, key), "papers": papers or []}
+    body = {"envelope": signed_act(act, subject, key), "papers": papers or []}
     document = remote.call("POST", f"{_path(request)}/acts", json=body).json()
     _give(document, "Recorded.")
 
 
-def _signed(act: str, subject: dict[str, object], key: Path) -> dict[str, object]:
+def signed_act(act: str, subject: dict[str, object], key: Path) -> dict[str, object]:
+    """Return an act, signed with the key of a file."""
     from escrow.evidence import acts
     from escrow.ground.clock import SystemClock
 
@@ -233,15 +234,17 @@ def _evidence(text: str) -> dict[str, str]:
     kind, is_pair, name = text.partition("=")
     if not is_pair or not name:
         raise BadEvidence(f"{text!r} names no kind and file.", "Write --evidence KIND=FILE.")
-    return _paper(kind, Path(name))
+    return paper_of(kind, Path(name))
 
 
-def _paper(kind: str, path: Path) -> dict[str, str]:
+def paper_of(kind: str, path: Path) -> dict[str, str]:
+    """Return a paper as it is sent."""
     content = path.read_bytes()
     return {"kind": kind, "name": path.name, "content": base64.b64encode(content).decode()}
 
 
-def _digest(paper: dict[str, str]) -> str:
+def digest_of(paper: dict[str, str]) -> str:
+    """Return the digest under which an act names a paper."""
     from escrow.ground.digests import sha256_hex
 
     return sha256_hex(base64.b64decode(paper["content"]))

@@ -105,6 +105,14 @@ class RemoteKeyholder:
         """Have a session carried out with the k shares that are there; safe to repeat."""
         call(self._line, "carry-out-session", {"session_id": session_id}, SESSION_SECONDS)
 
+    def shred_deposit(self, deposit_id: DepositId) -> None:
+        """Have a deposit shredded whose withdrawal or retention is due; safe to repeat."""
+        call(self._line, "shred-deposit", {"deposit_id": deposit_id})
+
+    def destroy_agreement(self, ending_id: str) -> None:
+        """Have a destruction decided and carried out; safe to repeat."""
+        call(self._line, "destroy-agreement", {"ending_id": ending_id})
+
     def _ask(self, verb: str, **arguments: str) -> dict[str, str]:
         answer = call(self._line, verb, arguments)
         if not isinstance(answer, dict):

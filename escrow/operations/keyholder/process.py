@@ -41,6 +41,7 @@ from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.custody import Custody
 from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
 from escrow.operations.keyholder.documents import Documents
+from escrow.operations.keyholder.endings import Endings
 from escrow.operations.keyholder.grounds import Grounds, grounds_of
 from escrow.operations.keyholder.key_managers import key_manager_of, load_key_manager
 from escrow.operations.keyholder.lanes import Lanes
@@ -122,7 +123,7 @@ def _desk(settings: Settings, disk: OwnDisk, pinned: Pinned, anchors: Anchors) -
         lanes = Lanes(grounds)
         _sweep(lanes.close_overdue)
         _sweep(Custody(grounds).close_overdue)
-        yield keyholder_desk(verbs_of(grounds, lanes))
+        yield keyholder_desk(verbs_of(grounds, lanes, settings.backup_horizon_days))
     finally:
         database.close()
 
@@ -140,9 +141,12 @@ def _serve(server: UnixServer | TlsServer) -> None:
         server.server_close()
 
 
-def verbs_of(grounds: Grounds, lanes: Lanes) -> dict[str, Verb]:
+def verbs_of(
+    grounds: Grounds, lanes: Lanes, backup_horizon_days: int | None = None
+) -> dict[str, Verb]:
     """Return what can be asked of the keyholder: names, and nothing that opens without a log."""
     documents, releases, custody = Documents(grounds), Releases(grounds), Custody(grounds)
+    endings = Endings(grounds, backup_horizon_days)
     return {
         "ping": lambda: "here",
         "open-lane": lanes.open_lane,
@@ -159,6 +163,8 @@ def verbs_of(grounds: Grounds, lanes: Lanes) -> dict[str, Verb]:
         "open-session": custody.open_session,
         "settle-session": custody.settle_session,
         "carry-out-session": custody.carry_out_session,
+        "shred-deposit": endings.shred_deposit,
+        "destroy-agreement": endings.destroy_agreement,
     }
 
 

@@ -33,6 +33,8 @@ _PORTAL = _ANYBODY | {
     "open-session",
     "settle-session",
     "carry-out-session",
+    "shred-deposit",
+    "destroy-agreement",
 }
 
 # The worker verifies one deposit after the other, and seals what it found. It reads no document.

@@ -23,7 +23,7 @@ import obstore
 from escrow.ground.clock import Clock, SystemClock
 from escrow.ground.digests import Sha256Hex
 from escrow.vault.blobs import FileStaging, StagingFolder, check_digest, check_name
-from escrow.vault.errors import BlobMissing, BlobStoreUnavailable
+from escrow.vault.errors import BlobLocked, BlobMissing, BlobStoreUnavailable
 from escrow.vault.storage.s3_reading import ObjectReader
 from escrow.vault.storage.s3_wire import Bucket, ObjectExists, ObjectMissing, asking
 
@@ -137,6 +137,20 @@ class S3BlobStore:
                 self._bucket.writing.delete_object(Bucket=self._bucket.name, Key=key)
         except ObjectMissing:
             raise _missing(sha256) from None
+
+    def delete(self, sha256: Sha256Hex) -> None:
+        """Remove the object's version itself, so that no hidden one stays; refused while locked."""
+        name = {"Bucket": self._bucket.name, "Key": _key(sha256)}
+        try:
+            with asking(self._bucket):
+                found = self._bucket.writing.head_object(**name)
+                until = found.get("ObjectLockRetainUntilDate")
+                if until is not None and until > self._clock.now():
+                    raise BlobLocked(until)
+                version = {"VersionId": found["VersionId"]} if "VersionId" in found else {}
+                self._bucket.writing.delete_object(**name, **version)
+        except ObjectMissing:
+            return
 
     def sweep_staging(self, keep: Collection[str] = ()) -> int:
         """Unlink the local files that nobody will continue."""

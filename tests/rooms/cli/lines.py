@@ -17,6 +17,7 @@ from pathlib import Path
 
 from escrow.parties import bootstrap
 from escrow.parties.permissions import Role
+from escrow.testing.endings import Endings
 from escrow.testing.releases import ReleaseWorld
 from escrow.vault import age
 from escrow.vault.ceremony import open_share_file, seal_canary_share
@@ -63,6 +64,19 @@ vendor       deposit add {draft} {data}
 vendor       deposit finish {filled}
 vendor       deposit abandon {draft}
 vendor       deposit list northwind/ledger-core
+vendor       deposit withdraw {replaced} --agreement {agreement} --key {ada}
+operator     admin retention northwind/ledger-core
+beneficiary  agreement hold {agreement} --statement {words} --key {bo}
+vendor       agreement destroy {agreement} --statement {words} --key {ada}
+vendor       ending list {agreement}
+vendor       ending show {hold}
+beneficiary  ending lift {hold} --statement {words} --key {bo}
+beneficiary  ending acknowledge {destruction} --key {bo}
+agent_1      ending serve {destruction} {served} --proof {data} --key {cy}
+beneficiary  ending object {destruction} --statement {words} --key {bo}
+vendor       ending cancel {destruction} --key {ada}
+agent_1      ending confirm {confirmable} --key {cy} --trust-root {root} --yes
+vendor       ending certificate {destroyed} --save {save}
 vendor       status northwind/ledger-core
 vendor       report northwind/ledger-core --save {save}
 vendor       receipt northwind/ledger-core --save {save}
@@ -111,7 +125,7 @@ class Line:
         return shlex.split(self.text.format_map(things))
 
 
-_GROUPS = "admin agreement ceremony config deposit keys ledger product release request"
+_GROUPS = "admin agreement ceremony config deposit ending keys ledger product release request"
 GROUPS = _GROUPS.split()
 LINES = [Line(*text.split(maxsplit=1)) for text in TABLE.strip().splitlines()]
 
@@ -243,6 +257,42 @@ class Things(dict[str, str]):
         rooms, now = self.world.rooms, self.world.clock.now()
         with rooms.database.writing() as session:
             return bootstrap.begin(session, rooms.scribe, "production", now, again=True)
+
+    @property
+    def replaced(self) -> str:
+        """A deposit after which a newer one was built."""
+        first = newest(self.world)
+        self.world.verify(self.world.deposit())
+        return first
+
+    @property
+    def hold(self) -> str:
+        """A hold of the beneficiary."""
+        return Endings(self.world).hold()
+
+    @property
+    def destruction(self) -> str:
+        """A request for destruction."""
+        return Endings(self.world).request_destruction()
+
+    @property
+    def served(self) -> str:
+        """Who was served, and when."""
+        day = self.world.clock.now().date().isoformat()
+        return f"--beneficiary {self.world.cast.beneficiary} --day {day}"
+
+    @property
+    def confirmable(self) -> str:
+        """A destruction whose grace period is over."""
+        return Endings(self.world).until_confirmable()
+
+    @property
+    def destroyed(self) -> str:
+        """A destruction that was executed."""
+        people, ending = Endings(self.world), self.confirmable
+        for agent in ("agent_1", "agent_2"):
+            people.confirm(ending, agent)
+        return ending
 
     @cached_property
     def request(self) -> str:

@@ -11,6 +11,7 @@ from escrow.ground.identifiers import AgreementId
 from escrow.notices import outbox
 from escrow.notices.notices import Kind, NoticeToSend, Reader
 from escrow.parties.permissions import Role
+from escrow.testing.endings import Endings
 from escrow.testing.portal import PortalWorld
 from escrow.testing.releases import ReleaseWorld
 
@@ -22,6 +23,7 @@ class SettledWorld(ReleaseWorld):
     request_id = ""
     notice_id = ""
     session_id = ""
+    ending_id = ""
 
     def settle(self) -> str:
         """Do everything that comes before the day-to-day."""
@@ -37,6 +39,7 @@ class SettledWorld(ReleaseWorld):
         self.issue("other beneficiary", "strangers", Role.BENEFICIARY)
         self.join("other agent", "strangers", "zoe@strangers.example", Role.AGENT)
         self.request_id = self.request()
+        self.ending_id = Endings(self).hold()
         self.issue("other auditor", "strangers", Role.AUDITOR, agreements=["agr_of_others"])
         return self.deposit_id
 

@@ -63,6 +63,13 @@ GET    /custody/sessions/{session_id}                in  403 403 in  403 404 404
 GET    /custody/sessions/{session_id}/challenge      403 403 403 in  403 404 404 404 404 401
 POST   /custody/sessions/{session_id}/answers        403 403 403 in  403 404 404 404 404 401
 POST   /custody/sessions/{session_id}/carry-out      in  403 403 in  403 404 404 404 404 401
+POST   /agreements/{agreement_id}/endings            403 in  in  in  403 404 404 404 404 401
+GET    /agreements/{agreement_id}/endings            in  in  in  in  in  404 404 404 404 401
+GET    /endings/{ending_id}                          in  in  in  in  in  404 404 404 404 401
+GET    /endings/{ending_id}/papers/{sha256}          403 in  in  in  403 404 404 404 404 401
+GET    /endings/{ending_id}/confirmation             403 403 403 in  403 404 404 404 404 401
+GET    /endings/{ending_id}/certificate              in  in  in  in  in  404 404 404 404 401
+GET    /products/{vendor}/{product}/retention        in  in  in  in  in  404 404 404 404 401
 POST   /agreements/{agreement_id}/requests           403 in  in  in  403 404 404 404 404 401
 GET    /requests                                     in  in  in  in  in  in  in  in  in  401
 GET    /requests/{request_id}                        in  in  in  in  in  404 404 404 404 401
@@ -92,6 +99,7 @@ SENT = {
     "POST /tokens": {"organisation": "northwind", "role": "vendor"},
     "POST /products": {"vendor": "northwind", "slug": "another", "name": "Another"},
     "POST /agreements/{agreement_id}/acts": {"payload": "none"},
+    "POST /agreements/{agreement_id}/endings": {"envelope": {}, "papers": []},
     "POST /agreements/{agreement_id}/requests": {"envelope": {}, "papers": []},
     "POST /requests/{request_id}/acts": {"envelope": {}, "papers": []},
     "POST /requests/{request_id}/confirmations": {
@@ -122,6 +130,7 @@ class Row:
         names |= {"request_id": world.request_id, "file_id": "prt_none"}
         names["sha256"] = world.request_subject().statement_sha256
         names |= {"notice_id": world.notice_id, "session_id": world.session_id}
+        names |= {"notice_id": world.notice_id, "ending_id": world.ending_id}
         if self.method == "DELETE":
             names |= {"deposit_id": world.draft()}
             names |= {"token_id": world.issue("doomed", "northwind", "vendor")}

@@ -1,0 +1,202 @@
+"""What has happened to the endings of an agreement, folded from its events; pure.
+
+Portal, keyholder and the agents' client fold the same way. Every act is verified again, under the
+keys of the text that was in force *where the event stands*: a portal that writes an event around
+an act that nobody signed, or that somebody signed who had left, breaks the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from agreements.terms import Agreement, Signatory
+from escrow.endings.errors import EndingHistoryBroken
+from escrow.endings.states import (
+    ACTS,
+    BY_PEOPLE,
+    EVENT,
+    OPENING,
+    Kind,
+    State,
+    Step,
+    next_state,
+    writer_of,
+)
+from escrow.endings.subjects import ending_id_of, own_fields
+from escrow.evidence.acts import parse_act, verify_act
+from escrow.evidence.dsse import Envelope
+from escrow.ground.errors import EscrowError
+from escrow.ledger.chains import ChainedEvent
+from escrow.ledger.events import Event
+from escrow.releases.history import Given, Mark
+
+IN_FORCE = "register:agreement:in-force"
+
+# Reads the terms of a version as it is filed.
+TermsOf = Callable[[int], Agreement]
+
+_STEP_OF_EVENT = {event: step for step, event in EVENT.items()}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One hold, withdrawal or destruction, from its opening on.
+
+    Attributes:
+        version: of the agreement under which it was opened.
+        own: what the opening act says beside what it is about.
+        acts: every act with its step, in order, the opening first.
+        marks: steps that no person did.
+    """
+
+    kind: Kind
+    id: str
+    version: int
+    state: State
+    own: Mapping[str, str]
+    acts: tuple[tuple[Step, Given], ...]
+    marks: tuple[tuple[Step, Mark], ...] = field(default=())
+
+    @property
+    def opening(self) -> Given:
+        """The act that began it."""
+        return self.acts[0][1]
+
+    def given(self, *steps: Step) -> list[Given]:
+        """Return the acts of some steps, in order."""
+        return [one for step, one in self.acts if step in steps]
+
+    def mark(self, step: Step) -> Mark | None:
+        """Return the newest mark of a step."""
+        return next((one for done, one in reversed(self.marks) if done is step), None)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Which text governed where in the stream."""
+
+    places: tuple[tuple[int, int, str], ...]
+    read: TermsOf
+
+    def at(self, place: int) -> tuple[Agreement, int]:
+        """Return the terms in force at a place of the stream.
+
+        Raises:
+            EndingHistoryBroken: none, or the filed text is another than the one that the event
+                names.
+        """
+        found = [one for one in self.places if one[0] < place]
+        if not found:
+            raise EndingHistoryBroken("an act stands before the agreement came into force")
+        _, version, digest = found[-1]
+        terms = self.read(version)
+        if terms.text_sha256 != digest:
+            raise EndingHistoryBroken("the text in force is another than the one that is filed")
+        return terms, version
+
+
+def texts_of(events: Sequence[ChainedEvent], read: TermsOf) -> Texts:
+    """Return the texts of an agreement by the places at which they came into force."""
+    places = [
+        (
+            one.event.sequence,
+            cast("int", one.event.data["version"]),
+            _text(one.event, "text_sha256"),
+        )
+        for one in events
+        if (one.event.type, one.event.role) == (IN_FORCE, "portal")
+    ]
+    return Texts(tuple(places), read)
+
+
+def fold_endings(events: Sequence[ChainedEvent], texts: Texts) -> dict[str, Ending]:
+    """Return every ending of an agreement by its id.
+
+    Args:
+        events: of the agreement's stream, in order; whether they are proven is the caller's.
+
+    Raises:
+        EndingHistoryBroken: an act is not signed by who may do it, or not possible.
+    """
+    found: dict[str, Ending] = {}
+    for one in events:
+        step = _STEP_OF_EVENT.get(one.event.type)
+        if step is None:
+            continue
+        if one.event.role != writer_of(step):
+            raise EndingHistoryBroken(f"{one.event.type} was written by the {one.event.role}")
+        ending_id = _text(one.event, "ending_id")
+        if step in OPENING:
+            if ending_id in found:
+                raise EndingHistoryBroken(f"{ending_id} begins twice")
+            found[ending_id] = _opened(step, ending_id, one.event, texts)
+        elif ending_id not in found:
+            raise EndingHistoryBroken(f"{ending_id} was never begun")
+        else:
+            found[ending_id] = _moved(found[ending_id], step, one, texts)
+    return found
+
+
+def may_lift(hold: Ending, signatory: Signatory, terms: Agreement) -> bool:
+    """Return whether somebody may lift a hold: whoever's it is, and an agent for who has left.
+
+    An agent's hold is lifted by any agent, since agents change and the order that he had does not.
+    """
+    placed = hold.opening.signatory
+    if signatory.role == placed.role and signatory.organisation == placed.organisation:
+        return True
+    has_left = placed.role != "agent" and terms.party(placed.organisation) is None
+    return signatory.role == "agent" and (placed.role == "agent" or has_left)
+
+
+def _opened(step: Step, ending_id: str, event: Event, texts: Texts) -> Ending:
+    kind, state = OPENING[step]
+    given, version = _verified(step, event, texts)
+    if given.act.subject.get("version") != version:
+        raise EndingHistoryBroken(f"{ending_id} was begun under another version")
+    return Ending(kind, ending_id, version, state, own_fields(given.act), ((step, given),))
+
+
+def _moved(ending: Ending, step: Step, one: ChainedEvent, texts: Texts) -> Ending:
+    event, following = one.event, next_state(ending.state, step)
+    if following is None:
+        raise EndingHistoryBroken(f"'{step}' was logged while {ending.id} was {ending.state}")
+    # Not by whether there is an act: a portal that leaves it out must not lift a hold.
+    if step not in BY_PEOPLE:
+        mark = Mark(event.at, event.sequence, one.entry_sha256, event.data)
+        return replace(ending, state=following, marks=(*ending.marks, (step, mark)))
+    given, _ = _verified(step, event, texts)
+    if given.act.subject.get("opening_act_sha256") != ending.opening.act.sha256:
+        raise EndingHistoryBroken(f"{event.type} holds an act on another ending")
+    if step is Step.LIFT and not may_lift(ending, given.signatory, texts.at(event.sequence)[0]):
+        raise EndingHistoryBroken("a hold was lifted by somebody else")
+    return replace(ending, state=following, acts=(*ending.acts, (step, given)))
+
+
+def _verified(step: Step, event: Event, texts: Texts) -> tuple[Given, int]:
+    """Return the act behind an event, signed by somebody to whom it belongs, and the version."""
+    terms, version = texts.at(event.sequence)
+    wanted = Step.SERVE if step is Step.SERVE_IN_PART else step
+    try:
+        envelope = Envelope.from_json(cast("dict[str, Any]", event.data["act"]))
+        unverified = parse_act(envelope.payload)
+        signatory = terms.person_of_key(str(unverified.key))
+        done, roles = ACTS.get(unverified.name, (None, frozenset()))
+        if signatory is None or signatory.role not in roles or done is not wanted:
+            raise EndingHistoryBroken(f"{event.type} holds an act of somebody else")
+        act = verify_act(envelope, unverified.key)
+        own_fields(act)
+        ending_id = ending_id_of(act)
+    except EndingHistoryBroken:
+        raise
+    except (EscrowError, KeyError, TypeError, ValueError):
+        raise EndingHistoryBroken(f"{event.type} holds no act that was signed") from None
+    if ending_id != event.data["ending_id"] or signatory.signs != "single":
+        raise EndingHistoryBroken(f"{event.type} holds an act on another ending, or half of one")
+    return Given(act, signatory, event.at, event.sequence), version
+
+
+def _text(event: Event, name: str) -> str:
+    return str(event.data.get(name))
