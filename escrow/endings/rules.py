@@ -86,7 +86,7 @@ class Product:
     @property
     def gone(self) -> frozenset[str]:
         """Deposits that the keyholder shredded."""
-        return _named(self.events, DEPOSIT_SHREDDED)
+        return shredded_deposits(self.events)
 
     @property
     def intended(self) -> frozenset[str]:
@@ -115,6 +115,11 @@ class Product:
                 if one.own["deposit_id"] == deposit_id:
                     return sight, one
         return None
+
+
+def shredded_deposits(events: Iterable[Event]) -> frozenset[str]:
+    """Return the deposits of a product that the keyholder shredded, from its events."""
+    return _named(events, DEPOSIT_SHREDDED)
 
 
 def agreements_named(sealed: Event) -> list[str]:

@@ -134,6 +134,9 @@ TRANSITIONS: Mapping[Act, Transition] = MappingProxyType(
     }
 )
 
+# Nobody is at it: it can be passed over.
+AT_REST = frozenset({State.QUEUED, State.RETRYING})
+
 REPORT_SIGNED = "verification:report:signed"
 DOCUMENTS_SEALED = "verification:documents:sealed"
 

@@ -45,6 +45,7 @@ from escrow.verification.attempt import (
 from escrow.verification.concluding import Concluder
 from escrow.verification.errors import HeadersNotWritten, ProofsNotReady, TakenOver
 from escrow.verification.examinations import (
+    AT_REST,
     CONTINUATION_REST_SECONDS,
     Act,
     State,
@@ -220,14 +221,16 @@ class Examiner:
                 return "concluded"
             now = self._on.clock.now()
             left_over = Attempt(row.id, row.attempt, row.begun_at or now)
-            overtaken = is_overtaken(session, row, case, now)
+            is_withdrawn = case.is_withdrawn and State(row.state) in AT_REST
+            overtaken = is_withdrawn or is_overtaken(session, row, case, now)
             if overtaken or not has_attempts_left(row):
                 attempt = None
             else:
                 number = begin_attempt(session, self._on.scribe, row, now)
                 attempt = Attempt(row.id, number, row.begun_at or now)
         if overtaken:
-            return self._conclude_unopened(case, left_over, Act.PASS_OVER, Reason.SUPERSEDED)
+            reason = Reason.WITHDRAWN if is_withdrawn else Reason.SUPERSEDED
+            return self._conclude_unopened(case, left_over, Act.PASS_OVER, reason)
         if attempt is None:
             # The last attempt took its process down, so nobody is left to say why.
             return self._conclude_unopened(case, left_over, Act.GIVE_UP, Reason.SERVICE_FAILED)

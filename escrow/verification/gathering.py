@@ -55,6 +55,7 @@ class Case:
         longest_wait: the strictest term on being passed over.
         newer: sealed deposits of the product with higher numbers, and their lines.
         proven: ids of the parts behind carried ones whose own deposit was proven buildable.
+        is_withdrawn: the deposit is in quarantine, or gone: it is not built any more.
     """
 
     deposit: DepositFacts
@@ -64,6 +65,7 @@ class Case:
     longest_wait: timedelta
     newer: tuple[Waiting, ...] = ()
     proven: frozenset[str] = frozenset()
+    is_withdrawn: bool = False
 
     @property
     def ordered(self) -> Level:
@@ -108,6 +110,7 @@ def gather_case(session: Session, deposit_id: DepositId) -> Case:
         proven=frozenset(
             part_id for part_id, origin in origins.items() if _is_proven(session, origin)
         ),
+        is_withdrawn=row.state != "sealed",
     )
 
 

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     """Why a level has no result of its own: NOT TESTED always names one, ERROR may."""
 
     SUPERSEDED = "superseded"
+    WITHDRAWN = "withdrawn"
     WAIVED = "waived"
     TOOLCHAIN_NOT_OFFERED = "toolchain-not-offered"
     NOT_BUILDABLE_HERE = "not-buildable-here"
@@ -151,6 +152,7 @@ LEVEL_TEXTS: Mapping[Level, LevelText] = MappingProxyType(
 REASON_TEXTS: Mapping[Reason, str] = MappingProxyType(
     {
         Reason.SUPERSEDED: "A newer deposit of the same release line overtook it in the queue.",
+        Reason.WITHDRAWN: "The vendor withdrew the deposit before it was tested.",
         Reason.WAIVED: "The parties waived this test.",
         Reason.TOOLCHAIN_NOT_OFFERED: "The recipe asks for a toolchain that is not offered here.",
         Reason.NOT_BUILDABLE_HERE: "The recipe needs a system or hardware that is not here.",

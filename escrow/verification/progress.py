@@ -18,6 +18,7 @@ from escrow.ledger.events import NewEvent, Stream
 from escrow.verification import records
 from escrow.verification.errors import ActOutOfTurn, TakenOver
 from escrow.verification.examinations import (
+    AT_REST,
     ATTEMPTS_MAX,
     TRANSITIONS,
     Act,
@@ -64,7 +65,7 @@ def is_overtaken(session: Session, row: ExaminationRow, case: Case, now: datetim
     """Return whether a newer deposit of its line takes this one's place in the queue."""
     line = case.deposit.release_line
     # What the agents opened again is examined, whatever came since: they asked for this one.
-    if line is None or row.round > 1 or row.state not in (State.QUEUED, State.RETRYING):
+    if line is None or row.round > 1 or State(row.state) not in AT_REST:
         return False
     passed_over = records.passed_over_in_line(session, ProductId(row.product_id), line)
     since = min([case.deposit.sealed_at, *(one.queued_at for one in passed_over)])

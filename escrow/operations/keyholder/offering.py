@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from escrow.deposits import records as deposits
+from escrow.endings.rules import shredded_deposits
 from escrow.ground.database import Session
 from escrow.ground.identifiers import DepositId, ProductId
 from escrow.ledger.events import Event, Stream
@@ -53,7 +54,12 @@ def _of_product(
 ) -> list[OfferedDeposit]:
     stream = Stream("product", product_id)
     events = [one.event for one in proven_stream(on, session, stream).events]
-    sealed = sealed_deposits(events, evidence.agreement_id)
+    gone = shredded_deposits(events)
+    sealed = [
+        one
+        for one in sealed_deposits(events, evidence.agreement_id)
+        if one.data["deposit_id"] not in gone
+    ]
     reached = verdicts(one.event for one in evidence.events)
     kinds = bundle_kinds(evidence.history.condition.frees)
     rows = vault.headers_of_agreement(session, evidence.agreement_id)

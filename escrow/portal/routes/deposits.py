@@ -145,7 +145,8 @@ def receipt(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> Response:
     """Return the signed receipt, byte for byte as it was signed."""
     with rooms.database.reading() as session:
         row = find_deposit(session, asker, deposit_id, Verb.READ_RECEIPT)
-    if row.state != "sealed":
+    # Also of one that was withdrawn since: a receipt stays what it was.
+    if row.number is None:
         raise DepositUnknown
     text = row.receipt_json or rooms.intake.complete(DepositId(row.id)).receipt_json
     return Response(text, media_type="application/json")

@@ -12,6 +12,7 @@ from escrow.ground.identifiers import DepositId
 from escrow.testing.verification import A_PYTHON_PROJECT, tar_of
 from escrow.vault import records as vault
 from escrow.vault.shreds import records as shreds
+from escrow.verification import records as verification
 
 
 @pytest.fixture
@@ -157,3 +158,13 @@ def test_a_second_time_changes_nothing(world, endings, replaced) -> None:
     before = types_in(world, "product", _product(world))
     world.keyholder.shred_deposit(DepositId(replaced))
     assert types_in(world, "product", _product(world)) == before
+
+
+def test_a_withdrawn_deposit_that_waits_for_its_test_is_not_built(world, endings) -> None:
+    waiting = world.deposit()
+    endings.withdraw(waiting)
+    world.verify(waiting)
+    with world.database.reading() as session:
+        row = verification.newest_examination(session, DepositId(waiting))
+    assert row is not None
+    assert (row.verdict, row.reason) == ("not-tested", "withdrawn")

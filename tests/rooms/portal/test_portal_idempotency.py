@@ -17,7 +17,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from escrow.ground.identifiers import AgreementId, RequestId
+from escrow.endings.subjects import opening_subject
+from escrow.ground.digests import sha256_hex
+from escrow.ground.identifiers import AgreementId, RequestId, new_id
 from escrow.notices import records as notices
 from escrow.operations.tables import metadata
 from escrow.parties.idempotency import LIFETIME
@@ -84,6 +86,7 @@ class Calls:
                 "operator", f"/agreements/{self._of('accepted')}/ceremony"
             ),
             "POST /agreements/{agreement_id}/canary-shares": self._canary_share,
+            "POST /agreements/{agreement_id}/endings": self._hold,
             "POST /agreements/{agreement_id}/requests": self._request,
             "POST /requests/{request_id}/acts": self._consent,
             "POST /requests/{request_id}/confirmations": self._confirmation,
@@ -127,6 +130,15 @@ class Calls:
         envelope = self._world.signed("beneficiary", "file-release-request", subject)
         body = {"envelope": envelope, "papers": papers}
         return Call("beneficiary", f"{self._agreement}/requests", body)
+
+    def _hold(self) -> Call:
+        world, digest = self._world, sha256_hex(STATEMENT)
+        agreement, text = AgreementId(world.agreement), world.cast.agreement.text_sha256
+        subject = opening_subject(agreement, 1, text, new_id("hld"), statement_sha256=digest)
+        paper = base64.b64encode(STATEMENT).decode()
+        papers = [{"kind": "statement", "name": "order.txt", "content": paper}]
+        body = {"envelope": world.signed("vendor", "place-hold", subject), "papers": papers}
+        return Call("vendor", f"{self._agreement}/endings", body)
 
     def _consent(self) -> Call:
         request = self._of("request")
