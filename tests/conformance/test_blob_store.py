@@ -148,6 +148,13 @@ class BlobStoreConformance:
         _put(store)
         store.check(digest)
 
+    def test_what_is_deleted_is_gone_and_gone_twice_is_gone(self, store: BlobStore) -> None:
+        digest, other = _put(store), _put(store, b"another")
+        store.delete(digest)
+        store.delete(digest)
+        assert not store.exists(digest)
+        store.check(other)
+
     def test_names_are_told_in_order(self, store: BlobStore) -> None:
         stored = sorted(_put(store, bytes([number])) for number in range(20))
         store.stage().append(b"no blob")
