@@ -15,7 +15,7 @@ setup: ## Install the Python packages of the lock file into .venv, and the few D
 	@scripts/ensure-tools.sh git age zstd unshare=util-linux setpriv=util-linux
 
 trials: setup ## Make sure that the programs of the tests are there (Debian's exim4, not started; faketime; others' checkers)
-	@scripts/ensure-tools.sh /usr/sbin/exim4=exim4-daemon-light faketime softhsm2-util=softhsm2
+	@scripts/ensure-tools.sh /usr/sbin/exim4=exim4-daemon-light faketime softhsm2-util=softhsm2 jq openssl
 	@scripts/ensure-programs.sh
 
 engine: setup ## Make sure a Docker engine answers (installs Debian's docker.io where none does)

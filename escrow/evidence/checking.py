@@ -33,18 +33,26 @@ from escrow.evidence.statements import (
     Statement,
     parse_statement,
 )
+from escrow.evidence.timestamps import VerifiedTime, verify_timestamp
 from escrow.evidence.trustroot import PRODUCTION, TrustRoot
 from escrow.evidence.vouching import Believed, believed_root
 from escrow.ground.clock import rfc3339
+from escrow.ledger.checkpoints import verify_checkpoint
+from escrow.ledger.cosignatures import check_cosignature, unverified_lines_of
 from escrow.ledger.verifying import VerifiedEvent, verify_proof
 
 
 @dataclass(frozen=True)
 class CheckedStatement:
-    """A statement that lies beside the leading one, about which every question was answered yes."""
+    """A statement about which the questions on signature and kind were answered yes.
+
+    Args:
+        times: when authorities of the trust root say that it had been signed.
+    """
 
     kind: DocumentKind
     statement: Statement
+    times: tuple[VerifiedTime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,8 @@ class CheckedDocument:
         trust_root_fingerprint: of the trust root that was believed.
         beside: the statements that the same event issued.
         believed: why the trust root was believed, and what about it nobody could tell.
+        times: when authorities of the trust root say that the document had been signed.
+        witnesses: names of those that cosigned the checkpoint.
     """
 
     kind: DocumentKind
@@ -70,6 +80,18 @@ class CheckedDocument:
     trust_root_fingerprint: str
     beside: tuple[CheckedStatement, ...]
     believed: Believed
+    times: tuple[VerifiedTime, ...]
+    witnesses: tuple[str, ...]
+
+    @property
+    def could_not_tell(self) -> tuple[str, ...]:
+        """What about the document nobody could tell here."""
+        untold = list(self.believed.could_not_tell)
+        if not self.times:
+            untold.append("when it was signed by another clock than ours: it has no timestamp")
+        if len(self.witnesses) < max(1, self.believed.root.anchors.quorum):
+            untold.append("whether others were shown the same log: no quorum of witnesses cosigned")
+        return tuple(untold)
 
     @property
     def is_production(self) -> bool:
@@ -110,9 +132,13 @@ class CheckedDocument:
             "ledger_size": checkpoint.tree_size,
             "ledger_root": checkpoint.root_hex,
             "trust_root": self.trust_root_fingerprint,
-            "vouched_by": [f"{len(ids)} agents of {one}" for one, ids in self.believed.vouched],
+            "vouched_by": [
+                f"{len(one.key_ids)} agents of {one.agreement_id}" for one in self.believed.vouched
+            ],
             "beside": [f"{one.kind.title} sha256:{one.statement.sha256}" for one in self.beside],
-            "could_not_tell": list(self.believed.could_not_tell),
+            "timestamps": [f"{rfc3339(one.at)} {one.authority}" for one in self.times],
+            "witnesses": list(self.witnesses),
+            "could_not_tell": list(self.could_not_tell),
         }
 
 
@@ -129,7 +155,8 @@ def check_document(
     leaf key; the inclusion path leads from the leaf to the checkpoint's root; the log signed the
     checkpoint. 8. The entry names this statement's SHA-256. 9. Each statement beside it answers 3
     to 5 alike, and the entry names exactly these. 10. Document and trust root name the same
-    environment; when it is not production the result says so.
+    environment; when it is not production the result says so. 11. Every timestamp is an authority's
+    of the trust root, over exactly this signature.
 
     Args:
         text: the file, as received.
@@ -148,6 +175,7 @@ def check_document(
         EntryNamesOtherStatement: question 8.
         BesideNotIssued: question 9.
         WrongEnvironment: question 10.
+        TimestampWrong: question 11.
     """
     # 1. parse
     document = SignedDocument.from_json(text)
@@ -183,15 +211,36 @@ def check_document(
         trust_root_fingerprint=root.fingerprint(),
         beside=beside,
         believed=believed,
+        times=leading.times,
+        witnesses=tuple(sorted(_witnesses(document, root))),
     )
 
 
 def _checked(bundle: Bundle, root: TrustRoot) -> CheckedStatement:
-    """Answer the questions 3 to 5 for one bundle."""
+    """Answer the questions 3 to 5 for one bundle, and 11 for its timestamps."""
     keys = {key.key_id: key for key in root.roles.values()}
     payload = dsse.verify_envelope(bundle.envelope, keys)
     statement, kind = _statement(payload, root)
-    return CheckedStatement(kind, statement)
+    times = tuple(
+        verify_timestamp(token, bundle.signature, root.anchors.authorities)
+        for token in bundle.timestamps
+    )
+    return CheckedStatement(kind, statement, times)
+
+
+def _witnesses(document: SignedDocument, root: TrustRoot) -> frozenset[str]:
+    """Return which witnesses cosigned the proof's checkpoint; those not in the root say nothing."""
+    if document.ledger is None:
+        return frozenset()
+    note = document.ledger.checkpoint
+    names = {one.key.key_id: one.name for one in root.anchors.witnesses}
+    lines = [one for one in unverified_lines_of(note) if one.key_id in names]
+    checkpoint = verify_checkpoint(note, root.log)
+    for line in lines:
+        # A line of a known witness that does not hold was changed: nobody honest writes one.
+        key = next(one.key for one in root.anchors.witnesses if one.key.key_id == line.key_id)
+        check_cosignature(line, checkpoint, key)
+    return frozenset(names[one.key_id] for one in lines)
 
 
 def _check_beside(

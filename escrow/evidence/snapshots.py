@@ -18,9 +18,8 @@ from typing import Any
 
 from escrow.evidence.acts import Act, parse_act, verify_act
 from escrow.evidence.dsse import Envelope
-from escrow.evidence.errors import EvidenceFails, TrustRootNotVouched
+from escrow.evidence.errors import ActMalformed, EvidenceFails, TrustRootNotVouched
 from escrow.evidence.trustroot import TrustRoot
-from escrow.ground.digests import Sha256Hex
 from escrow.ground.errors import InvalidInput
 from escrow.ground.signatures import PublicKey
 
@@ -104,43 +103,79 @@ class Agents:
         k: how many have to.
     """
 
-    agreement_id: str
     keys: tuple[PublicKey, ...]
     k: int
 
 
-def vouch_subject(agreement_id: str, trust_root_sha256: Sha256Hex) -> dict[str, object]:
+@dataclass(frozen=True)
+class Vouching:
+    """That agents vouch for a trust root: under which agreement, by which keys."""
+
+    agreement_id: str
+    key_ids: tuple[str, ...]
+
+
+def vouch_subject(agreement_id: str, trust_root_sha256: str) -> dict[str, object]:
     """Return the subject of ``vouch-trust-root``: exactly these keys, under this agreement."""
     return {"agreement_id": agreement_id, "trust_root_sha256": trust_root_sha256}
 
 
-def verify_vouches(snapshot: TrustSnapshot, agents: Agents) -> tuple[Act, ...]:
-    """Return the acts of the agents who vouch for a snapshot; at least k different ones.
+def verify_vouches(snapshot: TrustSnapshot, agents: Agents) -> Vouching:
+    """Return who of an agreement's agents vouch for a snapshot; at least k different ones.
 
-    1. Each act names a key of an agent of the agreement's text. 2. That agent signed it. 3. It is
-    the act ``vouch-trust-root``, about this agreement and this trust root. 4. k agents did, each
-    counted once.
-
-    An act that answers one of the first three with no refuses the snapshot: whoever made it put it
-    there to be counted.
+    The text of an agreement does not name its id, so its acts are those that its agents signed.
 
     Raises:
-        TrustRootNotVouched: a question is answered no.
+        TrustRootNotVouched: too few do, or an act among theirs does not hold.
     """
     keys = {str(key): key for key in agents.keys}
-    expected = vouch_subject(agents.agreement_id, snapshot.root.sha256())
-    vouching: dict[str, Act] = {}
-    for envelope in snapshot.acts_under(agents.agreement_id):
+    found = Vouching("", ())
+    for one in snapshot.vouched:
+        if any(_key_named(act) in keys for act in one.acts):
+            found = _verified(snapshot, one, keys)
+            if len(found.key_ids) >= agents.k:
+                return found
+    raise TrustRootNotVouched(
+        f"{len(found.key_ids)} of the {len(agents.keys)} agents vouch for these public keys; "
+        f"{agents.k} have to."
+    )
+
+
+def check_acts_whole(snapshot: TrustSnapshot) -> None:
+    """Refuse a snapshot whose acts do not hold under the keys that they name.
+
+    For a reader who does not know the agents: that somebody changed an act he sees all the same.
+
+    Raises:
+        TrustRootNotVouched: one does not hold, or is about other keys.
+    """
+    for one in snapshot.vouched:
+        named = [_key_named(act) for act in one.acts]
+        _verified(snapshot, one, {text: PublicKey.parse(text) for text in named})
+
+
+def _verified(snapshot: TrustSnapshot, vouched: Vouched, keys: Mapping[str, PublicKey]) -> Vouching:
+    """Return who vouches under one agreement, each counted once.
+
+    1. Each act names one of the keys. 2. That key signed it. 3. It is the act
+    ``vouch-trust-root``, about this agreement and this trust root. One "no" refuses the snapshot:
+    whoever made it put the act there to be counted.
+    """
+    expected = vouch_subject(vouched.agreement_id, snapshot.root.sha256())
+    key_ids: list[str] = []
+    for envelope in vouched.acts:
         act = _vouch(envelope, keys)
         if act.name != VOUCH_ACT or dict(act.subject) != expected:
             raise TrustRootNotVouched("An agent's act in the file is about other keys.")
-        vouching[str(act.key)] = act
-    if len(vouching) < agents.k:
-        raise TrustRootNotVouched(
-            f"{len(vouching)} of the {len(agents.keys)} agents vouch for these public keys; "
-            f"{agents.k} have to."
-        )
-    return tuple(vouching.values())
+        key_ids.append(act.key.key_id)
+    return Vouching(vouched.agreement_id, tuple(dict.fromkeys(key_ids)))
+
+
+def _key_named(unverified_act: Envelope) -> str:
+    try:
+        return str(parse_act(unverified_act.payload).key)
+    except ActMalformed as problem:
+        raise TrustRootNotVouched("What an agent is said to have signed is no act.") from problem
 
 
 def _vouch(envelope: Envelope, keys: Mapping[str, PublicKey]) -> Act:

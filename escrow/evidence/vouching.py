@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from escrow.evidence.acts import parse_act
-from escrow.evidence.dsse import Envelope
-from escrow.evidence.errors import ActMalformed, TrustRootNotVouched, TrustRootUndecided
-from escrow.evidence.snapshots import Agents, TrustSnapshot, verify_vouches
+from escrow.evidence.errors import TrustRootUndecided
+from escrow.evidence.snapshots import (
+    Agents,
+    TrustSnapshot,
+    Vouching,
+    check_acts_whole,
+    verify_vouches,
+)
 from escrow.evidence.trustroot import TrustRoot
-from escrow.ground.signatures import PublicKey
 
 _NO_SNAPSHOT = "whether agents vouch for the public keys: the file carries no acts of theirs"
 _NO_AGREEMENT = (
@@ -28,12 +31,12 @@ class Believed:
 
     Args:
         root: the trust root.
-        vouched: for each agreement, ids of the agents' keys that vouch for it.
+        vouched: for each agreement that the reader holds, whose agents vouch for it.
         could_not_tell: what about it nobody could tell here.
     """
 
     root: TrustRoot
-    vouched: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    vouched: tuple[Vouching, ...] = ()
     could_not_tell: tuple[str, ...] = ()
 
 
@@ -55,24 +58,11 @@ def believed_root(
         if pinned is None:
             raise TrustRootUndecided("The file carries no public keys that agents vouch for.")
         return Believed(pinned, could_not_tell=(_NO_SNAPSHOT,))
-    vouched = tuple(
-        (one.agreement_id, tuple(act.key.key_id for act in verify_vouches(snapshot, one)))
-        for one in agents
-    )
+    vouched = tuple(verify_vouches(snapshot, one) for one in agents)
     if vouched:
         return Believed(snapshot.root, vouched)
     if pinned is None or pinned.sha256() != snapshot.root.sha256():
         # An older paper, or forged keys: only the agents can tell the one from the other.
         raise TrustRootUndecided("The file names other public keys than the ones that were pinned.")
-    for one in snapshot.vouched:
-        # Nobody here knows the agents; that the acts are whole can be said all the same.
-        claimed = {str(key): key for key in map(_key_named, one.acts)}
-        verify_vouches(snapshot, Agents(one.agreement_id, tuple(claimed.values()), k=len(claimed)))
+    check_acts_whole(snapshot)
     return Believed(pinned, could_not_tell=(_NO_AGREEMENT,))
-
-
-def _key_named(unverified_act: Envelope) -> PublicKey:
-    try:
-        return parse_act(unverified_act.payload).key
-    except ActMalformed as problem:
-        raise TrustRootNotVouched("What an agent is said to have signed is no act.") from problem

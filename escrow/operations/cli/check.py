@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from escrow.ground.errors import Tampered, Unavailable
+from agreements.errors import AgreementError
+from escrow.ground.errors import EscrowError, Tampered, Unavailable
 from escrow.operations.cli import remote
-from escrow.operations.cli.output import give, wants_json
+from escrow.operations.cli.output import EXIT_COULD_NOT_TELL, exit_code_of, give, wants_json
 
 if TYPE_CHECKING:
+    from escrow.evidence.checking import CheckedDocument
+    from escrow.evidence.snapshots import Agents
     from escrow.evidence.trustroot import TrustRoot
 
 TRUST_ROOT_VARIABLE = "ESCROW_TRUST_ROOT"
@@ -37,7 +40,7 @@ class OtherTrustRoot(Tampered):
 
 
 def check(
-    documents: Annotated[list[Path], typer.Argument(help="Receipts or reports.")],
+    documents: Annotated[list[Path], typer.Argument(help="Receipts, reports, certificates, …")],
     trust_root: Annotated[
         Path | None,
         typer.Option(
@@ -45,29 +48,65 @@ def check(
             help="The trust root that you were given out of band when you accepted.",
         ),
     ] = None,
+    agreement: Annotated[
+        list[Path] | None,
+        typer.Option(help="An agreement's text: its agents have to vouch for the keys."),
+    ] = None,
 ) -> None:
-    """Check receipts and reports offline: signature, ledger entry, inclusion, checkpoint.
+    """Check signed documents offline: signature, role, ledger, witnesses, timestamp, agents.
 
+    Statements beside a document are checked with it. What nobody could tell is said.
     Exit code 0: every one holds; 1: one does not; 2: could not tell.
 
-    Example: escrow check receipt.json --trust-root trust-root.json
+    Example: escrow check receipt.json report.json --trust-root trust-root.json
     """
-    from escrow.evidence.checking import check_document
-
-    root = read_trust_root(trust_root)
-    results = []
+    agents = [_agents_of(path) for path in agreement or ()]
+    root = None if agents and trust_root is None else read_trust_root(trust_root)
+    results: list[dict[str, object]] = []
+    failed: list[EscrowError] = []
     for path in documents:
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as problem:
-            raise NoDocument(f"{path} cannot be read.", "Check the path.") from problem
-        checked = check_document(text, root)
-        results.append({"document": str(path), "holds": True, **checked.facts()})
+            checked = _checked(path, root, agents)
+            results.append({"document": str(path), "holds": True, **checked.facts()})
+        except EscrowError as problem:
+            failed.append(problem)
+            holds = None if exit_code_of(problem) == EXIT_COULD_NOT_TELL else False
+            said = {"code": problem.code, "reason": problem.reason, "remedy": problem.remedy}
+            results.append({"document": str(path), "holds": holds, **said})
+    if len(documents) == 1 and failed:
+        raise failed[0]
     if wants_json():
         give(results)
-        return
-    for result in results:
-        give(result)
+    else:
+        for result in results:
+            give(result)
+    if failed:
+        # One that does not hold outweighs those that nobody could tell of.
+        raise typer.Exit(min(exit_code_of(one) for one in failed))
+
+
+def _checked(path: Path, root: TrustRoot | None, agents: list[Agents]) -> CheckedDocument:
+    from escrow.evidence.checking import check_document
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise NoDocument(f"{path} cannot be read.", "Check the path.") from problem
+    return check_document(text, root, agents)
+
+
+def _agents_of(path: Path) -> Agents:
+    """Return the agents whom an agreement's text names, and how many of them decide."""
+    from agreements.parsing import reread_agreement
+    from escrow.evidence.snapshots import Agents
+    from escrow.ground.signatures import PublicKey
+
+    try:
+        terms = reread_agreement(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, AgreementError) as problem:
+        raise NoDocument(f"{path} is no agreement's text.", "Give the text in force.") from problem
+    keys = tuple(PublicKey.parse(agent.signing_key) for agent in terms.agents)
+    return Agents(keys, terms.sealing.k)
 
 
 def trust_root(
