@@ -17,10 +17,10 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import cast
+from typing import TypeVar, cast
 
 import sqlalchemy as sa
-from sqlmodel import Session, SQLModel, create_engine
+from sqlmodel import Session, SQLModel, create_engine, select
 
 from escrow.ground.errors import Unavailable
 
@@ -45,8 +45,21 @@ _LOCK_NOT_AVAILABLE = "55P03"
 # DBOS has its own tables in the same file; Alembic and our metadata leave them alone.
 metadata = SQLModel.metadata
 
+_Row = TypeVar("_Row", bound=SQLModel)
+
+# A table is read in pieces: flat memory at any size.
+_ROWS_AT_A_TIME = 5_000
+
 # Verb modules of the rooms type their session with this name and never import the ORM.
-__all__ = ["Database", "FairLock", "Session", "UtcDateTime", "WritersBusy", "metadata"]
+__all__ = [
+    "Database",
+    "FairLock",
+    "Session",
+    "UtcDateTime",
+    "WritersBusy",
+    "every_row",
+    "metadata",
+]
 
 
 class WritersBusy(Unavailable):
@@ -148,6 +161,11 @@ class Database:
         if self._writing_on is None:
             self._writing_on = self.writer.connect()
         return self._writing_on
+
+
+def every_row(session: Session, model: type[_Row]) -> Iterator[_Row]:
+    """Yield every row of a table, some thousand in memory at a time."""
+    yield from session.exec(select(model).execution_options(yield_per=_ROWS_AT_A_TIME))
 
 
 def _engine(url: str, *, immediate: bool) -> sa.Engine:

@@ -253,6 +253,24 @@ class CheckpointForged(LedgerBroken):
     code = "ledger.checkpoint-forged"
 
 
+class StateWithoutEvent(LedgerBroken):
+    """A row holds a state that no event of the ledger made."""
+
+    code = "ledger.state-without-event"
+
+
+class EventWithoutState(LedgerBroken):
+    """An event made a state, and no row holds it."""
+
+    code = "ledger.event-without-state"
+
+
+class StateContradictsEvent(LedgerBroken):
+    """A row says something else than the events that made it."""
+
+    code = "ledger.state-contradicts-event"
+
+
 class EntrySkipped(LedgerBroken):
     """An entry never became a leaf although later ones did."""
 

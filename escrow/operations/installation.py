@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from escrow.ground.paths import write_whole
 from escrow.ground.settings import Settings
 from escrow.ground.signatures import PublicKey
 from escrow.ledger.appending import Scribe
+from escrow.ledger.comparing import Comparer, compare_states
+from escrow.ledger.errors import LedgerBroken
 from escrow.ledger.fsck import check_ledger
 from escrow.operations.assembly import JOBS_VERSION
 from escrow.operations.calls.unix import UnixLine
@@ -236,20 +238,42 @@ def verify_ledger(settings: Settings) -> dict[str, object]:
     Raises:
         LedgerBroken: it does not hold; the concrete error names the row.
     """
+    return check_states(settings, (), lambda _: None)[0]
+
+
+def check_states(
+    settings: Settings, comparers: Sequence[Comparer], tell: Callable[[str], None]
+) -> tuple[dict[str, object], list[LedgerBroken]]:
+    """Check the whole ledger, then what the comparers compare; in one look at the database.
+
+    Args:
+        settings: of this machine.
+        comparers: of the rooms whose states are asked.
+        tell: is told what is looked at next.
+
+    Returns:
+        the figures, and every state that does not fit its events.
+
+    Raises:
+        LedgerBroken: the ledger itself does not hold.
+    """
     home = Home(settings.home)
     root = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
     database = Database(settings.database_url)
     try:
         with database.reading() as session:
+            tell("entries, leaves and checkpoints")
             summary = check_ledger(session, root.ledger_keys)
+            found = compare_states(session, comparers, tell)
     finally:
         database.close()
-    return {
+    figures: dict[str, object] = {
         "entries": summary.entries,
         "leaves": summary.leaves,
         "root": summary.root_hex,
         "fingerprint": root.fingerprint(),
     }
+    return figures, found
 
 
 def _share_database(settings: Settings, user: ProcessUser | None) -> None:

@@ -89,7 +89,7 @@ def test_killed_once_it_is_written(served: Served, deposited: str, after: str) -
     served.here.start()
     assert json.loads(certificate(served, request))["bundle"] == json.loads(first)["bundle"]
     assert state_of(served, request) == "released"
-    served.here.escrow(served.here.service_environment, "ledger", "verify")
+    served.here.escrow(served.here.service_environment, "ledger", "fsck")
     renew_keys(served)
 
 
@@ -129,7 +129,7 @@ def test_killed_at_every_act_before_the_confirmations(served: Served, deposited:
         wait_for(lambda: state_of(served, request), lambda seen, state=state: seen == state)
         assert entries(served, kind, request) == 1
     assert entries(served, "releases:confirmation:opened", request) == 1
-    served.here.escrow(served.here.service_environment, "ledger", "verify")
+    served.here.escrow(served.here.service_environment, "ledger", "fsck")
 
 
 def test_two_confirmations_in_the_same_instant(served: Served, deposited: str) -> None:

@@ -1,4 +1,4 @@
-"""Leaves by their hash in the tree: a help to find them, and no part of what is proven.
+"""Leaves by their hash in the tree, entries by their type: helps to find, no part of a proof.
 
 A row that is wrong or gone makes a leaf unfindable, or its proof fail with whoever asked; the tree
 itself rests on leaves and inner hashes (:mod:`escrow.ledger.records`).
@@ -6,11 +6,15 @@ itself rests on leaves and inner hashes (:mod:`escrow.ledger.records`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlmodel import Field, Session, SQLModel
+
+from escrow.ledger.records import READ_BATCH
+from escrow.ledger.rows import StoredEntry
 
 _Number = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 
@@ -25,6 +29,7 @@ class LeafHashRow(SQLModel, table=True):
 
 
 _LEAF_HASH = SQLModel.metadata.tables["ledger_leaf_hash"]
+_ENTRY = SQLModel.metadata.tables["ledger_entry"]
 
 
 def insert_hashes(session: Session, first_index: int, hashes: Sequence[bytes]) -> None:
@@ -38,3 +43,15 @@ def index_of(session: Session, hash_of_leaf: bytes) -> int | None:
     statement = sa.select(_LEAF_HASH.c.leaf_index).where(_LEAF_HASH.c.hash == hash_of_leaf)
     value = session.connection().execute(statement).scalar()
     return None if value is None else int(value)
+
+
+def entries_of_types(session: Session, types: Sequence[str]) -> Iterator[StoredEntry]:
+    """Yield the entries of some types, stream by stream, each in order of sequence."""
+    statement = (
+        sa.select(*(_ENTRY.c[one.name] for one in fields(StoredEntry)))
+        .where(_ENTRY.c.type.in_(types))
+        .order_by(_ENTRY.c.stream_kind, _ENTRY.c.stream_id, _ENTRY.c.stream_sequence)
+        .execution_options(yield_per=READ_BATCH)
+    )
+    for row in session.connection().execute(statement):
+        yield StoredEntry(*row)

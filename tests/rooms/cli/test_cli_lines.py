@@ -92,7 +92,7 @@ def test_warnings_are_no_part_of_the_document(run: Run) -> None:
     [("ESCROW_LISTEN_PORT", "many"), ("ESCROW_NO_SUCH_THING", "1")],
     ids=lambda one: one[0],
 )
-@pytest.mark.parametrize("words", ["config check", "ledger verify"])
+@pytest.mark.parametrize("words", ["config check", "ledger verify", "ledger fsck"])
 def test_setting_that_is_none(run: Run, words: str, setting: tuple[str, str]) -> None:
     done = run(*words.split(), "--json", **dict([setting]))
     assert done.code == 2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -86,6 +88,14 @@ def test_set_up_ledger_and_keyholder(home) -> None:
     assert isinstance(json.loads(run(home, "admin", "migrate", "--json").stdout), dict)
     verified = run(home, "ledger", "verify", "--json")
     assert (verified.returncode, json.loads(verified.stdout)["entries"] > 0) == (0, True)
+    compared = run(home, "ledger", "fsck", "--json")
+    assert (compared.returncode, "token" in json.loads(compared.stdout)["tables"]) == (0, True)
+    database = Path(home["ESCROW_HOME"]) / "database/escrow.db"
+    with contextlib.closing(sqlite3.connect(database)) as tampered, tampered:
+        tampered.execute("UPDATE token SET role = 'vendor'")
+    compared = run(home, "ledger", "fsck", "--json")
+    assert compared.returncode == 1, compared.stderr
+    assert json.loads(compared.stdout)["error"]["code"] == "ledger.state-contradicts-event"
 
 
 def test_port_that_is_taken(home) -> None:

@@ -16,7 +16,7 @@ from tests.rooms.cli.lines import GROUPS, LINES, Line
 
 # These start processes of their own; test_cli_processes.py types them.
 PROCESSES = {"serve", "portal", "worker", "keyholder", "alive", "docs"}
-PROCESSES |= {"admin init", "admin images", "admin migrate", "ledger verify"}
+PROCESSES |= {"admin init", "admin images", "admin migrate", "ledger verify", "ledger fsck"}
 
 
 def _walk(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,19 @@
+"""The comparers of all rooms: what the check of the ledger asks of every state."""
+
+from __future__ import annotations
+
+from escrow.deposits import comparing as _deposits
+from escrow.parties import comparing as _parties
+from escrow.register import comparing as _register
+from escrow.releases import comparing as _releases
+from escrow.vault import comparing as _vault
+from escrow.verification import comparing as _verification
+
+COMPARERS = (
+    *_parties.COMPARERS,
+    *_deposits.COMPARERS,
+    *_register.COMPARERS,
+    *_vault.COMPARERS,
+    *_verification.COMPARERS,
+    *_releases.COMPARERS,
+)
