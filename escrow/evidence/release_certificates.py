@@ -28,7 +28,8 @@ class ReleaseFacts:
         confirmations: digest of each agent's act, in the order in which they came.
         offer_sha256: digest of the offer that the agents signed.
         deposits: id and number of each deposit that was handed over.
-        payloads: part id → SHA-256 of its sealed payload.
+        payloads: id of a part or document → SHA-256 of its sealed payload.
+        headers: the same ids → SHA-256 of the header that the keyholder wrote to the recipient.
         not_opened: ids of parts that this sealing key does not open.
         intended_at: when the keyholder wrote its intent.
         clocks: by whose time the vendor's right was judged, so that nobody takes it for more.
@@ -54,6 +55,7 @@ class ReleaseFacts:
     offer_sha256: str
     deposits: tuple[tuple[str, int], ...]
     payloads: Mapping[str, str]
+    headers: Mapping[str, str]
     not_opened: tuple[str, ...]
     last_verified: tuple[str, ...]
     last_before_filing: tuple[str, ...]
@@ -66,6 +68,9 @@ def release_statement(stamp: Stamp, facts: ReleaseFacts) -> bytes:
     """Return the bytes of a certificate, ready to be logged (by digest) and signed."""
     subjects = [("release-request", facts.request_act_sha256), ("offer", facts.offer_sha256)]
     subjects += [(f"payload/{part}", digest) for part, digest in sorted(facts.payloads.items())]
+    # Without them whoever serves the files could hand out a header of his own: the recipient's key
+    # is public, and a payload can be made that opens under two file keys.
+    subjects += [(f"header/{one}", digest) for one, digest in sorted(facts.headers.items())]
     return statement(subjects, RELEASE_TYPE, _predicate(stamp, facts))
 
 

@@ -137,6 +137,9 @@ class Recording:
             offer_sha256=self.offer.sha256,
             deposits=tuple((one.deposit_id, one.number) for one in self.offer.deposits),
             payloads={one.part_id: one.payload_sha256 for one in self.offer.sent_parts()},
+            headers={
+                one.part_id: sha256_hex(self.sealed.header) for one in self.offer.sent_parts()
+            },
             not_opened=self.offer.not_opening(),
             last_verified=self.offer.last_verified,
             last_before_filing=self.offer.last_before_filing,

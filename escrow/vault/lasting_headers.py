@@ -101,13 +101,16 @@ def write_lasting_headers(
     Raises:
         LaneMissing, LaneClosed: the file keys are out of reach.
         HeaderMalformed, HeaderForged, NoIdentityMatches: a lane header is not the portal's.
+        CommitmentBroken: a lane header holds another key now than when the first was written.
     """
-    there = {
-        (row.agreement_id, row.part_id, row.lock)
-        for row in records.header_records_of(session, deposit_id)
-    }
+    rows = records.header_records_of(session, deposit_id)
+    there = {(row.agreement_id, row.part_id, row.lock) for row in rows}
     lane = kept_lane_identity(session, keys, deposit_id)
     file_keys = {part.part_id: open_header(part.lane_header, [lane]) for part in parts}
+    # One payload may open under two keys: no agreement gets another than those before it.
+    for row in rows:
+        if (file_key := file_keys.get(PartId(row.part_id))) is not None:
+            check_commitment(row.commitment_salt, file_key, row.commitment)
     for lock in locks:
         if not keys.has_key(lock.key_id):
             keys.create_key(lock.key_id)

@@ -12,13 +12,14 @@ import os
 import re
 import shlex
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from escrow.ground.errors import InvalidInput, Tampered
 from escrow.operations.cli import remote
+from escrow.operations.cli.handed_over import check_handed_over
 from escrow.operations.cli.output import complain
 
 _PIECE_BYTES = 1024 * 1024
@@ -104,6 +105,14 @@ class Package:
         """
         where = f"/requests/{remote.id_path(request)}/files/{remote.id_path(file['id'])}"
         self._fetch(where, file["path"], int(file["age_size_bytes"]), file["original"])
+
+    def check(self, file: dict[str, Any], digests: Mapping[str, str]) -> None:
+        """Return when a fetched file is the one that the release's certificate names.
+
+        Raises:
+            FileNotCertified, HeaderMalformed: it is another.
+        """
+        check_handed_over(self._place(file["path"]), file["id"], digests)
 
     def fetch_image(self, request: str, image: dict[str, Any]) -> None:
         """Fetch the archive of one image; one of the right size is there already.

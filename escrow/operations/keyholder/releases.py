@@ -8,6 +8,7 @@ logged is not done again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -230,8 +231,10 @@ class Releases:
     ) -> None:
         on = self._on
         at = parse_rfc3339(str(intent.data["decided_at"]))
+        handed = records.released_headers_of(session, evidence.request_id)
         facts = replace(
-            _facts(evidence, intent, decision, offer), agents=self._agents(session, evidence, at)
+            _facts(evidence, intent, decision, offer, handed),
+            agents=self._agents(session, evidence, at),
         )
         signed = sign_statement(release_statement(on.stamp, facts), on.role_key)
         data = {
@@ -343,7 +346,13 @@ def _decision(evidence: Evidence, at: datetime, rights_at: datetime) -> Decision
     return decide(history, evidence.events, terms, evidence.epoch.k, at, rights_at)
 
 
-def _facts(evidence: Evidence, intent: Mark, decision: Decision, offer: Offer) -> ReleaseFacts:
+def _facts(
+    evidence: Evidence,
+    intent: Mark,
+    decision: Decision,
+    offer: Offer,
+    handed: Sequence[records.ReleasedHeaderRow],
+) -> ReleaseFacts:
     history, terms = evidence.history, evidence.terms
     return ReleaseFacts(
         agreement_id=evidence.agreement_id,
@@ -363,7 +372,8 @@ def _facts(evidence: Evidence, intent: Mark, decision: Decision, offer: Offer) -
         confirmations=tuple(one.given.act.sha256 for one in decision.confirmations),
         offer_sha256=str(intent.data["offer_sha256"]),
         deposits=tuple((one.deposit_id, one.number) for one in offer.deposits),
-        payloads={one.part_id: one.payload_sha256 for one in offer.sent_parts()},
+        payloads={one.thing_id: one.payload_sha256 for one in handed},
+        headers={one.thing_id: sha256_hex(one.header) for one in handed},
         not_opened=offer.not_opening(),
         last_verified=offer.last_verified,
         last_before_filing=offer.last_before_filing,

@@ -111,6 +111,17 @@ def test_an_exchanged_lane_header_is_found(session, keys, parts, permit, now) ->
         open_file_keys(session, keys, permit, "dep_1", [forged, parts[1]], now)
 
 
+def test_no_agreement_gets_another_key_than_those_before_it(session, keys, parts, now) -> None:
+    """A portal that exchanges the lane header between two writings: two keys for one payload."""
+    write_lasting_headers(session, keys, "prd_1", "dep_1", parts, LOCKS[:1], now)
+    lane = parse_recipient(records.lane_of(session, "dep_1").recipient)
+    forged = replace(parts[0], lane_header=wrap_file_key(FileKey.generate(), [lane]))
+    with pytest.raises(CommitmentBroken):
+        _write(session, keys, [forged, parts[1]], now)
+    rows = records.header_records_of(session, "dep_1")
+    assert {row.agreement_id for row in rows} == {"agr_1"}
+
+
 def test_nothing_is_opened_before_it_is_committed_to(session, keys, parts, permit, now) -> None:
     with pytest.raises(CommitmentBroken):
         open_file_keys(session, keys, permit, "dep_1", parts, now)
