@@ -51,7 +51,8 @@ lint: setup ## Check style, types and the direction of imports
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports
 
-bench: images ## Measure against the peers, goals beside the figures
+bench: images ## Measure against the peers (restic and borg among them), goals beside the figures
+	@scripts/ensure-tools.sh restic borg=borgbackup
 	@$(PY) -m bench
 
 docs: setup ## Write the generated pages again

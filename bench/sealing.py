@@ -1,7 +1,9 @@
 """Sealing against what is physically there: ``python -m bench.sealing [--rounds N]``.
 
 Every round runs all programs one after the other on the same input, warm in the page cache, so
-that load from elsewhere meets all of them; a figure is the median of the rounds' own ratios.
+that load from elsewhere meets all of them; a figure is the median of the rounds' own ratios, and
+beside the wall times stand processor seconds, which load from elsewhere changes little: we use two
+processors where most of the others use one, so the ratios of wall time need a quiet machine.
 ``openssl dgst -sha256`` and not ``sha256sum``, since Debian's has no use of SHA-NI. ``age -e``
 neither hashes nor syncs; we hash twice, and our time ends when the payload is on the disk.
 """
@@ -13,15 +15,15 @@ import json
 import os
 import secrets
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.pairs import Figure, alternate, pipe, ratio, run
+from bench.trees import FILES, TREE_ROUNDS, measure_tree, texts
 from escrow.vault.age import FileKey, X25519Identity, new_x25519_identity, wrap_file_key
 from escrow.vault.blobs import FileBlobStore
 from escrow.vault.sealing import PayloadSealer, SealedPayload, open_payload
@@ -40,11 +42,6 @@ MEMORY_GOAL_MEBIBYTES = 64
 SCRATCH = Path("/dev/shm")
 DISK = Path("/var/tmp")
 
-# What source looks like: the text files of this machine's Python, over and over.
-_TEXT_SUFFIXES = (".py", ".pyi", ".h", ".txt", ".rst")
-
-Figure = tuple[str, str, str]
-
 
 @dataclass
 class Bench:
@@ -61,7 +58,7 @@ class Bench:
         self.key_file = self.folder / "key"
         self.key_file.write_text(self.identity.reveal() + "\n", encoding="ascii")
         _fill(self.noise, self.size_bytes, iter(lambda: secrets.token_bytes(MEBIBYTE), b""))
-        _fill(self.text, self.size_bytes, _texts())
+        _fill(self.text, self.size_bytes, texts())
 
     @property
     def store(self) -> FileBlobStore:
@@ -97,31 +94,31 @@ def measure(rounds: int, size_bytes: int, stream_bytes: int, folder: Path) -> li
 
 
 def _sealing(bench: Bench, rounds: int) -> Iterator[Figure]:
-    times = _alternate(
-        bench,
+    times = alternate(
         rounds,
         {
-            "digest": lambda: _run("openssl", "dgst", "-sha256", bench.noise),
-            "age": lambda: _run(*_age(bench), "-o", bench.out, bench.noise),
+            "digest": lambda: run("openssl", "dgst", "-sha256", bench.noise),
+            "age": lambda: run(*_age(bench), "-o", bench.out, bench.noise),
             "ours": lambda: bench.seal(bench.noise),
             "resumable": lambda: bench.seal(bench.noise, _scratch()),
         },
+        bench.forget,
     )
-    yield _ratio("seal noise / openssl dgst -sha256", times, "ours", "digest", DIGEST_GOAL)
-    yield _ratio("seal noise / age -e", times, "ours", "age", AGE_GOAL)
-    yield _ratio("seal noise, resumable / openssl dgst", times, "resumable", "digest", DIGEST_GOAL)
+    yield ratio("seal noise / openssl dgst -sha256", times, "ours", "digest", DIGEST_GOAL)
+    yield ratio("seal noise / age -e", times, "ours", "age", AGE_GOAL)
+    yield ratio("seal noise, resumable / openssl dgst", times, "resumable", "digest", DIGEST_GOAL)
 
 
 def _compressing(bench: Bench, rounds: int) -> Iterator[Figure]:
-    times = _alternate(
-        bench,
+    times = alternate(
         rounds,
         {
-            "pipe": lambda: _pipe(["zstd", "-1", "-qc", bench.text], _age(bench), bench.out),
+            "pipe": lambda: pipe(["zstd", "-1", "-qc", bench.text], _age(bench), out=bench.out),
             "ours": lambda: bench.seal(bench.text),
         },
+        bench.forget,
     )
-    yield _ratio("seal text / zstd -1 | age -e", times, "ours", "pipe", PIPE_GOAL)
+    yield ratio("seal text / zstd -1 | age -e", times, "ours", "pipe", PIPE_GOAL)
 
 
 def _opening(bench: Bench, rounds: int) -> Iterator[Figure]:
@@ -134,18 +131,16 @@ def _opening(bench: Bench, rounds: int) -> Iterator[Figure]:
             shutil.copyfileobj(payload, file, MEBIBYTE)
         unseal: list[object] = ["age", "-d", "-i", bench.key_file, whole]
         stock, said = _stock_opening(unseal, sealed.encoding)
-        times = _alternate(
-            bench, rounds, {"stock": stock, "ours": _opener(bench, sealed)}, forgetting=False
-        )
-        yield _ratio(f"open and verify {name} / {said}", times, "ours", "stock", goal)
+        times = alternate(rounds, {"stock": stock, "ours": _opener(bench, sealed)})
+        yield ratio(f"open and verify {name} / {said}", times, "ours", "stock", goal)
         whole.unlink()
         bench.forget()
 
 
 def _stock_opening(unseal: Sequence[object], encoding: str) -> tuple[Callable[[], object], str]:
     if encoding == "zstd":
-        return lambda: _pipe(unseal, ["zstd", "-dcq"], Path("/dev/null")), "age -d | zstd -dc"
-    return lambda: _run(*unseal), "age -d"
+        return lambda: pipe(unseal, ["zstd", "-dcq"], out=Path("/dev/null")), "age -d | zstd -dc"
+    return lambda: run(*unseal), "age -d"
 
 
 def _opener(bench: Bench, sealed: SealedPayload) -> Callable[[], object]:
@@ -185,51 +180,8 @@ def stream(folder: Path, size_bytes: int) -> dict[str, int]:
     return peaks
 
 
-def _alternate(
-    bench: Bench,
-    rounds: int,
-    jobs: dict[str, Callable[[], object]],
-    *,
-    forgetting: bool = True,
-) -> dict[str, list[float]]:
-    """Return each job's seconds by round; one round before them warms the caches."""
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for number in range(rounds + 1):
-        for name, job in jobs.items():
-            started = time.perf_counter()
-            job()
-            if number:
-                times[name].append(time.perf_counter() - started)
-            if forgetting:
-                bench.forget()
-    return times
-
-
-def _ratio(
-    what: str, times: dict[str, list[float]], ours: str, peer: str, goal: float | None = None
-) -> Figure:
-    ratios = [one / other for one, other in zip(times[ours], times[peer], strict=True)]
-    seconds = [statistics.median(times[name]) for name in (ours, peer)]
-    measured = f"{statistics.median(ratios):.2f}x  ({seconds[0]:.2f} s / {seconds[1]:.2f} s)"
-    return what, measured, f"<= {goal:.2f}x" if goal else "-"
-
-
 def _age(bench: Bench) -> list[object]:
     return ["age", "-e", "-r", bench.identity.recipient]
-
-
-def _run(*command: object) -> None:
-    subprocess.run([str(one) for one in command], check=True, stdout=subprocess.DEVNULL)
-
-
-def _pipe(first: Sequence[object], second: Sequence[object], out: Path) -> None:
-    with out.open("wb") as file:
-        source = subprocess.Popen([str(one) for one in first], stdout=subprocess.PIPE)
-        sink = subprocess.Popen([str(one) for one in second], stdin=source.stdout, stdout=file)
-        if source.stdout is not None:
-            source.stdout.close()
-        if sink.wait() or source.wait():
-            raise SystemExit("a program of the comparison failed")
 
 
 def _scratch() -> Path:
@@ -246,15 +198,6 @@ def _fill(path: Path, size_bytes: int, pieces: Iterator[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _texts() -> Iterator[bytes]:
-    roots = {Path(os.__file__).parent, *(Path(path) for path in sys.path if "packages" in path)}
-    while True:
-        for root in sorted(roots):
-            for path in root.rglob("*"):
-                if path.suffix in _TEXT_SUFFIXES and path.is_file():
-                    yield path.read_bytes()
-
-
 def _peak_bytes() -> int:
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
@@ -267,6 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--mebibytes", type=int, default=1024, help="size of each input")
+    parser.add_argument("--files", type=int, default=FILES, help="files of the tree; 0: no tree")
+    parser.add_argument("--tree-rounds", type=int, default=TREE_ROUNDS)
     parser.add_argument("--stream-bytes", type=int, default=STREAM_BYTES)
     parser.add_argument("--stream-into", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, default=DISK, help="on the disk to measure")
@@ -279,8 +224,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         size_bytes = options.mebibytes * MEBIBYTE
         figures = measure(options.rounds, size_bytes, options.stream_bytes, Path(folder))
+        _print(figures)
+        if options.files:
+            _print(measure_tree(Path(folder), options.files, options.tree_rounds))
+    print(f"load after: {os.getloadavg()[0]:.1f}")
+
+
+def _print(figures: Sequence[Figure]) -> None:
     for what, measured, goal in figures:
-        print(f"{what:<62} {measured:<34} {goal}")
+        print(f"{what:<48} {goal:<10} {measured}", flush=True)
 
 
 if __name__ == "__main__":
