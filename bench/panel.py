@@ -7,10 +7,12 @@ does is counted too. Time is the machine's: what people take to read and sign is
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from escrow.testing.panels import PanelWorld
@@ -20,8 +22,23 @@ AGENTS = ("agent_1", "agent_2", "agent_3")
 GOAL_SECONDS = 600.0
 
 
-def measure(agreements: int, folder: Path, tell: Callable[[str], None] = print) -> dict[str, float]:
-    """Return the seconds of a drill and of a re-sharing of so many agreements."""
+@dataclass(frozen=True)
+class Seconds:
+    """How long something took.
+
+    Args:
+        wall: by the clock on the wall; a machine that others use makes it longer.
+        processor: of this process, which is everybody in it.
+    """
+
+    wall: float
+    processor: float
+
+
+def measure(
+    agreements: int, folder: Path, tell: Callable[[str], None] = print
+) -> dict[str, Seconds]:
+    """Return what a drill and a re-sharing of so many agreements took."""
     world = PanelWorld(folder)
     try:
         world.set_up()
@@ -53,10 +70,10 @@ def _reshare(world: PanelWorld, agreements: int) -> None:
         raise RuntimeError(f"the re-sharing is not done: {shown}")
 
 
-def _seconds(work: Callable[[], None]) -> float:
-    began = time.monotonic()
+def _seconds(work: Callable[[], None]) -> Seconds:
+    began, ran = time.monotonic(), time.process_time()
     work()
-    return time.monotonic() - began
+    return Seconds(time.monotonic() - began, time.process_time() - ran)
 
 
 def main() -> int:
@@ -68,8 +85,10 @@ def main() -> int:
         figures = measure(wanted.agreements, Path(folder))
     goal = f"goal <= {GOAL_SECONDS:.0f} s"
     for name, seconds in figures.items():
-        print(f"{name:8} {wanted.agreements} agreements: {seconds:7.1f} s   {goal}")
-    return 0 if max(figures.values()) <= GOAL_SECONDS else 1
+        taken = f"{seconds.wall:7.1f} s (processor {seconds.processor:.1f} s)"
+        print(f"{name:8} {wanted.agreements} agreements: {taken}   {goal}")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    return 0 if max(one.wall for one in figures.values()) <= GOAL_SECONDS else 1
 
 
 if __name__ == "__main__":

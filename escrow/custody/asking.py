@@ -14,7 +14,6 @@ from escrow.custody.errors import NothingToAsk
 from escrow.custody.sessions import MAX_AGREEMENTS, Purpose
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, new_id
-from escrow.vault import records as vault
 
 
 def ask_agents(
@@ -35,10 +34,11 @@ def ask_agents(
     wanted = list(dict.fromkeys(agreements))
     if not 0 < len(wanted) <= MAX_AGREEMENTS:
         raise NothingToAsk(f"it takes 1 to {MAX_AGREEMENTS} agreements")
-    if any(vault.counting_epoch(session, one) is None for one in wanted):
-        raise NothingToAsk("no key of one of the agreements counts yet")
-    if not set(wanted) <= set(records.panel_of(session, wanted[0])):
-        raise NothingToAsk("the agreements have different agents")
+    panel = set(records.panel_of(session, wanted[0]))
+    if wanted[0] not in panel:
+        raise NothingToAsk("no key of the agreement counts yet")
+    if not set(wanted) <= panel:
+        raise NothingToAsk("the agreements have different agents, or no key that counts")
     row = records.SessionRow(id=new_id("ses"), purpose=purpose, asked_by=asked_by, asked_at=now)
     records.add(session, row)
     items = [

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from escrow.custody import records
 from escrow.custody.answering import take_answer
 from escrow.custody.asking import ask_agents
 from escrow.custody.notifying import tell_of_keys, tell_of_session, tell_of_standing
+from escrow.custody.reading import view_of_custody
 from escrow.custody.sessions import WITH_SHARES, Purpose
+from escrow.custody.standing import Standing
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
@@ -134,6 +137,20 @@ class CustodyDriver:
                 problems.append(problem)
         return problems
 
+    def tell_of_all(self) -> None:
+        """Tell of every agreement whose session is due, or whose custody is no longer sound.
+
+        Looks at every agreement, so whoever keeps the house calls it now and then, not always.
+        """
+        with self.database.reading() as session:
+            now = self.clock.now()
+            unsound = [
+                one for one in records.agreements_dealt(session) if _is_unsound(session, one, now)
+            ]
+        for agreement_id in unsound:
+            with self.database.writing() as session:
+                tell_of_standing(session, self.scribe, agreement_id, self.clock.now())
+
     def _open(self, session_id: str) -> None:
         self.keyholder.open_session(session_id)
         self._tell(session_id)
@@ -159,6 +176,11 @@ class CustodyDriver:
                 tell_of_keys(session, self.scribe, session_id, now)
             for item in records.items_of(session, session_id):
                 tell_of_standing(session, self.scribe, AgreementId(item.agreement_id), now)
+
+
+def _is_unsound(session: Session, agreement_id: AgreementId, now: datetime) -> bool:
+    view = view_of_custody(session, agreement_id, now)
+    return view is not None and (view.standing is not Standing.SOUND or bool(view.overdue))
 
 
 def _has_every_answer(session: Session, session_id: str) -> bool:

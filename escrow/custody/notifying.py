@@ -9,7 +9,7 @@ from agreements.terms import Agreement
 from escrow.custody import records
 from escrow.custody.reading import view_of_custody
 from escrow.custody.sessions import ANSWERING_TIME
-from escrow.custody.standing import Standing
+from escrow.custody.standing import GRACE, Standing
 from escrow.ground.database import Session
 from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
@@ -74,9 +74,16 @@ def tell_of_keys(session: Session, scribe: Scribe, session_id: str, now: datetim
 def tell_of_standing(
     session: Session, scribe: Scribe, agreement_id: AgreementId, now: datetime
 ) -> None:
-    """Tell everybody when too few agents are known to hold their shares; once for each epoch."""
+    """Tell the agents when a session is due, and everybody when too few hold their shares.
+
+    Each once: for a due date, and for a standing of an epoch.
+    """
     view = view_of_custody(session, agreement_id, now)
-    if view is None or view.standing not in _KIND_OF:
+    if view is None:
+        return
+    if view.overdue and view.due_at is not None:
+        _tell_of_due(session, scribe, agreement_id, view.epoch, view.due_at, now)
+    if view.standing not in _KIND_OF:
         return
     terms = _terms_dealt_to(session, agreement_id, view.epoch)
     for reader, address in _everybody(terms):
@@ -86,6 +93,29 @@ def tell_of_standing(
             reader=reader,
             to=address,
             agreement_id=agreement_id,
+            path=f"/api/v1/agreements/{agreement_id}/custody",
+            language=terms.language,
+        )
+        outbox.post(session, scribe, notice, actor=scribe.role, now=now)
+
+
+def _tell_of_due(
+    session: Session,
+    scribe: Scribe,
+    agreement_id: AgreementId,
+    epoch: int,
+    due_at: datetime,
+    now: datetime,
+) -> None:
+    terms = _terms_dealt_to(session, agreement_id, epoch)
+    for _, address in _once(Reader.AGENT, (agent.email for agent in terms.agents)):
+        notice = NoticeToSend(
+            key=f"{agreement_id}:due:{due_at.date()}:{_short(address)}",
+            kind=Kind.CUSTODY_DUE,
+            reader=Reader.AGENT,
+            to=address,
+            agreement_id=agreement_id,
+            last_day=LastDay((due_at + GRACE).date()),
             path=f"/api/v1/agreements/{agreement_id}/custody",
             language=terms.language,
         )

@@ -240,3 +240,14 @@ def panel_of(session: Session, agreement_id: AgreementId) -> list[str]:
     for owner, key in session.exec(deals):
         held[owner].add(key)
     return sorted(owner for owner, holders in held.items() if holders == keys)
+
+
+def agreements_dealt(session: Session) -> list[AgreementId]:
+    """Return every agreement of which a key counts."""
+    query = (
+        select(vault.SealingEpochRow.agreement_id)
+        .where(col(vault.SealingEpochRow.canary_opened_at).is_not(None))
+        .distinct()
+        .order_by(col(vault.SealingEpochRow.agreement_id))
+    )
+    return [AgreementId(one) for one in session.exec(query)]

@@ -46,6 +46,7 @@ class Kind(StrEnum):
     RELEASE_ABORTED = "release-aborted"
     CEREMONY_NEEDED = "ceremony-needed"
     CUSTODY_SESSION_OPEN = "custody-session-open"
+    CUSTODY_DUE = "custody-due"
     CUSTODY_ALARM = "custody-alarm"
     CUSTODY_IMPAIRED = "custody-impaired"
     HOLD_PLACED = "hold-placed"
@@ -99,6 +100,7 @@ RULES: Mapping[Kind, KindRule] = MappingProxyType(
         Kind.RELEASE_ABORTED: KindRule(),
         Kind.CEREMONY_NEEDED: KindRule(names_request=False),
         Kind.CUSTODY_SESSION_OPEN: KindRule(names_request=False, names_day=True),
+        Kind.CUSTODY_DUE: KindRule(names_request=False, names_day=True),
         Kind.CUSTODY_ALARM: KindRule(names_request=False),
         Kind.CUSTODY_IMPAIRED: KindRule(names_request=False),
         Kind.HOLD_PLACED: KindRule(names_request=False),

@@ -284,6 +284,14 @@ _ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
                 "telephone, not on a web page.",
             ),
         ),
+        Kind.CUSTODY_DUE: Wording(
+            "Quarterly session due",
+            "A quarter of a year has passed since an agent last showed that he holds his share.",
+            _told(
+                agent="Begin the quarterly session with 'escrow ceremony session', and answer it. "
+                "Whoever has not shown his share when the last day has ended counts as lost.",
+            ),
+        ),
         Kind.CUSTODY_ALARM: Wording(
             "Hardly enough agents hold their shares",
             "So few agents have lately shown that they hold their shares that one more loss would "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 import uvicorn
@@ -25,6 +26,9 @@ GRACE_SECONDS = 10
 
 # Uploads live for a day and receipts wait for seconds; a minute is soon enough for both.
 UPKEEP_SECONDS = 60.0
+
+# Who is overdue changes by the day, and looking takes milliseconds for each agreement.
+CUSTODY_SECONDS = 3_600.0
 
 
 class AddressTaken(Unavailable):
@@ -92,7 +96,7 @@ def _keep_up(portal: Portal) -> None:
     """
     rooms, stopping = portal.rooms, portal.on.engine.stopping
     # At once at the start: a period may have ended while nobody was here.
-    pause = 0.0
+    pause = custody_at = 0.0
     while not stopping.wait(pause):
         pause = UPKEEP_SECONDS
         try:
@@ -103,6 +107,9 @@ def _keep_up(portal: Portal) -> None:
             for problem in rooms.custody.push_all_on():
                 _log.error("a session of agents does not move on: %s", problem)
             _end_what_is_due(rooms)
+            if time.monotonic() >= custody_at:
+                rooms.custody.tell_of_all()
+                custody_at = time.monotonic() + CUSTODY_SECONDS
             with rooms.database.writing() as session:
                 forget_expired(session, rooms.clock.now())
         except Exception:

@@ -10,6 +10,9 @@ import secrets
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
+
+import httpx
 
 from escrow.ground.database import Session
 from escrow.ground.digests import new_salt, sha256_hex
@@ -28,10 +31,16 @@ from escrow.vault.headers import file_key_commitment, seal_header_record
 from escrow.vault.releasing import AGENTS_LOCK, binding_of
 
 _AGREEMENTS_PER_PIECE = 100
+_CALL_SECONDS = 3_600.0
 
 
 class PanelWorld(CustodyWorld):
     """A world with one agreement in force, to which a panel of others is added."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        # Thousands of agreements are answered for in one call.
+        self.client.timeout = httpx.Timeout(_CALL_SECONDS)
 
     def add_agreements(self, count: int) -> None:
         """Add agreements in force with the same agents, each with a key and one sealed part."""

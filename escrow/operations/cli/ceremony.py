@@ -56,16 +56,10 @@ def contribute(
 
     Example: escrow ceremony contribute agr_01kb… --identity cy.age --to age1…
     """
-    from escrow.vault import age
-    from escrow.vault.ceremony import seal_canary_share
-
-    dealt = _dealt(agreement)
+    opener = keys.read_identity(identity)
     if save_share is not None:
-        save_share.write_bytes(base64.b64decode(_own_file(dealt, identity)[1]))
-    share = _own_share(dealt, identity)
-    sealed = seal_canary_share(share, age.parse_recipient(to))
-    body = {"recipient": to, "file": base64.b64encode(sealed).decode()}
-    remote.call("POST", f"/agreements/{remote.id_path(agreement)}/canary-shares", json=body)
+        save_share.write_bytes(base64.b64decode(_file_for(dealt_to(agreement), opener)))
+    share = send_canary_share(agreement, opener, to)
     give({"index": share.index}, f"Your share ({share.index} of {share.n}) opens; sent on.")
 
 
@@ -75,11 +69,32 @@ def open_canary(agreement: AgreementArgument, identity: IdentityOption, key: Key
 
     Example: escrow ceremony open-canary agr_01kb… --identity di.age --key di.pem
     """
+    subject = opened_canary(agreement, keys.read_identity(identity))
+    send_act(agreement, "open-canary", subject, key)
+
+
+def send_canary_share(agreement: str, opener: keys.AgeIdentity, to: str) -> OpenedShare:
+    """Open the own share file and send the canary's half on, sealed to whoever opens it."""
+    from escrow.vault import age
+    from escrow.vault.ceremony import seal_canary_share
+
+    share = _own_share(dealt_to(agreement), opener)
+    sealed = seal_canary_share(share, age.parse_recipient(to))
+    body = {"recipient": to, "file": base64.b64encode(sealed).decode()}
+    remote.call("POST", f"/agreements/{remote.id_path(agreement)}/canary-shares", json=body)
+    return share
+
+
+def opened_canary(agreement: str, opener: keys.AgeIdentity) -> dict[str, object]:
+    """Return what an opening states: the canary's secret, and whose shares gave it.
+
+    Raises:
+        BadShares, CanaryClosed: too few were sent, or others.
+    """
     from escrow.vault.ceremony import combine_canary, open_canary_share
 
-    dealt = _dealt(agreement)
-    opener = keys.read_identity(identity)
-    own = _own_share_with(dealt, opener)
+    dealt = dealt_to(agreement)
+    own = _own_share(dealt, opener)
     path = f"/agreements/{remote.id_path(agreement)}/canary-shares"
     sent = remote.call("GET", path, parameters={"recipient": str(opener.recipient)}).json()
     shares = {own.index: own.canary_share}
@@ -87,25 +102,20 @@ def open_canary(agreement: AgreementArgument, identity: IdentityOption, key: Key
         contributed = open_canary_share(base64.b64decode(item["file"]), opener)
         shares[contributed.index] = contributed.canary_share
     secret = combine_canary(list(shares.values()), base64.b64decode(str(dealt["canary_file"])))
-    subject: dict[str, object] = {
+    return {
         "agreement_id": agreement,
         "epoch": dealt["epoch"],
         "contributors": sorted(shares),
         "secret": secret.hex(),
     }
-    send_act(agreement, "open-canary", subject, key)
 
 
-def _dealt(agreement: str) -> dict[str, object]:
+def dealt_to(agreement: str) -> dict[str, object]:
+    """Return the asking agent's sealed share file of the newest key, and its canary."""
     document: dict[str, object] = remote.call(
         "GET", f"/agreements/{remote.id_path(agreement)}/shares"
     ).json()
     return document
-
-
-def _own_file(dealt: dict[str, object], identity: Path) -> tuple[keys.AgeIdentity, str]:
-    opener = keys.read_identity(identity)
-    return opener, _file_for(dealt, opener)
 
 
 def _file_for(dealt: dict[str, object], opener: keys.AgeIdentity) -> str:
@@ -118,11 +128,7 @@ def _file_for(dealt: dict[str, object], opener: keys.AgeIdentity) -> str:
     )
 
 
-def _own_share(dealt: dict[str, object], identity: Path) -> OpenedShare:
-    return _own_share_with(dealt, keys.read_identity(identity))
-
-
-def _own_share_with(dealt: dict[str, object], opener: keys.AgeIdentity) -> OpenedShare:
+def _own_share(dealt: dict[str, object], opener: keys.AgeIdentity) -> OpenedShare:
     from escrow.vault.ceremony import open_share_file
 
     return open_share_file(base64.b64decode(_file_for(dealt, opener)), opener)

@@ -16,12 +16,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from escrow.ground.errors import InvalidInput, Refused, Tampered
+from escrow.ground.errors import EscrowError, InvalidInput, Refused, Tampered
 from escrow.operations.cli import keys, remote
 from escrow.operations.cli.agreement import KeyOption
-from escrow.operations.cli.ceremony import AgreementArgument, IdentityOption, app
+from escrow.operations.cli.ceremony import (
+    AgreementArgument,
+    IdentityOption,
+    app,
+    opened_canary,
+    send_canary_share,
+)
 from escrow.operations.cli.check import TRUST_ROOT_VARIABLE, read_trust_root
 from escrow.operations.cli.output import complain, give, give_fields, wants_json
+from escrow.operations.cli.witnessing import check_witnesses
 
 if TYPE_CHECKING:
     from escrow.custody.sessions import Challenge, Item, Proof
@@ -34,6 +41,9 @@ __all__ = ["app"]
 
 # The keyholder's own entry; see escrow/operations/keyholder/custody.py.
 _OPENED = ("custody:session:opened", "keyholder")
+
+# Of the register: this person has done this act before.
+_TAKEN = "register.act-taken"
 
 # Shorter work is done before anybody reads that it goes on.
 _TOLD_EVERY = 500
@@ -165,6 +175,7 @@ def answer(
     sent = remote.call("GET", f"{path}/challenge", parameters=asked_as).json()
     asked = Asked.verified(session, sent, root)
     asked.show()
+    check_witnesses(root, asked.opened.checkpoint)
     if not yes:
         _ask()
     shares = _opened_shares(asked, sent["shares"], keys.read_identity(identity))
@@ -176,6 +187,53 @@ def answer(
     body = {"envelope": envelope, "document": base64.b64encode(document).decode()}
     shown = remote.call("POST", f"{path}/answers", json=body).json()
     give(shown, f"Answered for {len(shares)} agreement(s). The session is {shown['state']}.")
+
+
+@app.command("contribute-all")
+def contribute_all(
+    session: SessionArgument,
+    identity: IdentityOption,
+    to: Annotated[str, typer.Option(help="The opening agent's age1… recipient.")],
+) -> None:
+    """Send your share of every canary of a session to the agent who opens them all.
+
+    May be typed again; what was sent is sent anew.
+
+    Example: escrow ceremony contribute-all ses_01kb… --identity di.age --to age1…
+    """
+    opener, agreements = keys.read_identity(identity), _agreements_of(session)
+    for number, agreement in enumerate(agreements, 1):
+        send_canary_share(agreement, opener, to)
+        _tell_progress(number, len(agreements))
+    give({"agreements": len(agreements)}, f"Sent for {len(agreements)} agreement(s).")
+
+
+@app.command("open-canaries")
+def open_canaries(session: SessionArgument, identity: IdentityOption, key: KeyOption) -> None:
+    """Open every canary of a session, and state under your key that they opened.
+
+    One that you have opened before is passed over, so that it may be typed again.
+
+    Example: escrow ceremony open-canaries ses_01kb… --identity cy.age --key cy.pem
+    """
+    from escrow.evidence import acts
+    from escrow.ground.clock import SystemClock
+
+    opener, signer = keys.read_identity(identity), keys.read_signing_key(key)
+    agreements, opened = _agreements_of(session), 0
+    for number, agreement in enumerate(agreements, 1):
+        subject = opened_canary(agreement, opener)
+        payload = acts.build_act("open-canary", subject, signer.public, SystemClock().now())
+        envelope = acts.sign_act(payload, signer).to_json()
+        try:
+            remote.call("POST", f"/agreements/{remote.id_path(agreement)}/acts", json=envelope)
+            opened += 1
+        except EscrowError as refusal:
+            if refusal.code != _TAKEN:
+                raise
+        _tell_progress(number, len(agreements))
+    document = {"agreements": len(agreements), "opened": opened}
+    give(document, f"Opened {opened} of {len(agreements)} canaries; the others were before.")
 
 
 @dataclass(frozen=True)
@@ -275,6 +333,17 @@ def _begin(purpose: str, agreement: str, panel: bool) -> None:
     )
 
 
+def _agreements_of(session: str) -> list[str]:
+    path = f"/custody/sessions/{remote.id_path(session)}/challenge"
+    sent = remote.call("GET", path, parameters={"key": "none"}).json()
+    return [str(one["agreement_id"]) for one in sent["items"]]
+
+
+def _tell_progress(number: int, all_of_them: int) -> None:
+    if number % _TOLD_EVERY == 0:
+        complain(f"{number} of {all_of_them}")
+
+
 def _opened_shares(
     asked: Asked, sent: Sequence[Mapping[str, Any]], opener: keys.AgeIdentity
 ) -> dict[int, OpenedShare]:
@@ -290,8 +359,7 @@ def _opened_shares(
         if item is None or (share.agreement_id, share.epoch) != (item.agreement_id, item.epoch):
             raise _other_session()
         found[place] = share
-        if number % _TOLD_EVERY == 0:
-            complain(f"{number} of {len(sent)} shares opened")
+        _tell_progress(number, len(sent))
     if not found:
         raise NoShareInSession(
             "The session asks for no share that is sealed to this identity.",

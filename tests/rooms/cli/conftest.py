@@ -14,6 +14,7 @@ import pytest
 from escrow.ground.clock import SystemClock
 from escrow.operations.cli import ending
 from escrow.operations.settings_source import settings
+from escrow.testing.custody import CustodyWorld
 from escrow.testing.releases import ReleaseWorld, SettledFolder
 from tests.rooms.cli.lines import Line, Things, write_files
 
@@ -101,7 +102,7 @@ def desk(
     settled_release: SettledFolder, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Desk]:
     """A service with an agreement in force and one verified deposit, and a person before it."""
-    world = ReleaseWorld.copied(settled_release, tmp_path / "world")
+    world = CustodyWorld.copied(settled_release, tmp_path / "world")
     # Both sides of a signed act have to live in the same year.
     monkeypatch.setattr(SystemClock, "now", lambda _: world.clock.now())
     try:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from escrow.parties import bootstrap
 from escrow.parties.permissions import Role
+from escrow.testing.custody import CustodyWorld
 from escrow.testing.endings import Endings
 from escrow.testing.releases import ReleaseWorld
 from escrow.vault import age
@@ -58,6 +59,8 @@ vendor       ceremony custody {agreement}
 agent_1      ceremony session {agreement}
 agent_1      ceremony carry-out {drill}
 agent_1      ceremony reshare {agreement}
+agent_2      ceremony contribute-all {renewed} --identity {di_age} --to {cy_public}
+agent_1      ceremony open-canaries {renewed} --identity {cy_age} --key {cy}
 vendor       deposit send northwind/ledger-core --data {data}
 vendor       deposit begin northwind/ledger-core
 vendor       deposit add {draft} {data}
@@ -216,6 +219,23 @@ class Things(dict[str, str]):
         """A drill that the keyholder opened."""
         body = {"purpose": "drill", "agreements": [self.agreement]}
         return str(self.world.do("POST", "/custody/sessions", "agent_1", json=body)["id"])
+
+    @cached_property
+    def renewed(self) -> str:
+        """A session that dealt a new key, whose canary the second agent contributed to."""
+        world = self.world
+        assert isinstance(world, CustodyWorld)
+        session = world.begin_session("reshare", agreements=[self.agreement])
+        for agent in ("agent_1", "agent_2"):
+            world.answer(session, agent)
+        path = f"/agreements/{self.agreement}"
+        dealt = world.do("GET", f"{path}/shares", "agent_2")["shares"][0]["file"]
+        share = open_share_file(base64.b64decode(dealt), world.cast.identity("agent_2"))
+        opener = world.cast.identity("agent_1").recipient
+        sealed = base64.b64encode(seal_canary_share(share, opener)).decode()
+        body = {"recipient": str(opener), "file": sealed}
+        world.do("POST", f"{path}/canary-shares", "agent_2", json=body)
+        return session
 
     @property
     def draft(self) -> str:

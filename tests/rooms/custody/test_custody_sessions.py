@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import timedelta
+
+from sqlmodel import select
 
 from escrow.custody import records
 from escrow.custody.standing import GRACE, TERM
 from escrow.ground.identifiers import AgreementId, DepositId
+from escrow.notices.records import NoticeRow
 from escrow.vault import records as vault
 from escrow.vault.releasing import newest_agents_records
 from escrow.verification import records as verification
@@ -104,3 +109,55 @@ def test_an_agent_is_asked_reminded_and_told_of_the_new_key(world) -> None:
     world.do("POST", f"/custody/sessions/{held}/carry-out", "agent_1")
     sent = [one["kind"] for one in world.do("GET", "/notices", "operator")["items"]]
     assert (sent.count("custody-session-open"), sent.count("ceremony-needed")) == (5, 3)
+
+
+def told(world) -> set[tuple[str, str]]:
+    """Return kind and reader of every notice; asked of the room, since tokens expire sooner."""
+    with world.database.reading() as session:
+        return {(one.kind, one.reader) for one in session.exec(select(NoticeRow))}
+
+
+def test_a_due_session_and_a_shrinking_custody_are_told_once(world) -> None:
+    world.rooms.custody.tell_of_all()
+    assert told(world) == set()
+    world.clock.moment += TERM - timedelta(days=30)
+    drill = world.begin_session("drill")
+    world.answer(drill, "agent_1")
+    world.answer(drill, "agent_2")
+    world.clock.moment += timedelta(days=31)
+    for _ in range(2):
+        world.rooms.custody.tell_of_all()
+    assert ("custody-due", "agent") in told(world)
+    assert ("custody-alarm", "vendor") not in told(world)
+    # two of three are left: one more loss and nothing opens
+    world.clock.moment += GRACE
+    world.rooms.custody.tell_of_all()
+    assert {("custody-alarm", reader) for reader in ("agent", "vendor", "beneficiary")} < told(
+        world
+    )
+    world.clock.moment += TERM
+    world.rooms.custody.tell_of_all()
+    assert ("custody-impaired", "vendor") in told(world)
+
+
+def test_receipt_and_status_say_that_custody_is_impaired(world) -> None:
+    world.clock.moment += timedelta(days=80)
+    plain = world.do("GET", f"/agreements/{world.agreement}/status", "vendor")
+    assert plain["custody"]["standing"] == "sound"
+    with world.database.writing() as session:
+        # As if they had been dealt long ago, and nobody had been seen since.
+        epoch = vault.counting_epoch(session, AgreementId(world.agreement))
+        epoch.dealt_at -= timedelta(days=100)
+        vault.add(session, epoch)
+    shown = world.do("GET", f"/agreements/{world.agreement}/status", "vendor")
+    assert shown["custody"]["standing"] == "custody-impaired"
+    assert shown["products"][0]["custody_impaired"] is True
+    receipt = world.do("GET", f"/deposits/{world.deposit()}/receipt", "vendor")
+    [agreement] = predicate_of(receipt)["agreements"]
+    assert agreement["agents"] == {"standing": "custody-impaired", "live": 0, "concentrated": {}}
+
+
+def predicate_of(document) -> dict:
+    """Return the predicate of a signed document."""
+    envelope = document["bundle"]["dsseEnvelope"]
+    return json.loads(base64.b64decode(envelope["payload"]))["predicate"]
