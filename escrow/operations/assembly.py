@@ -37,7 +37,8 @@ from escrow.operations.keyholder.client import RemoteKeyholder
 from escrow.operations.keyholder.wire import PORTAL, WORKER
 from escrow.operations.mailing import sender_of
 from escrow.operations.own_keys import WorkerKeys
-from escrow.operations.storing.stores import primary_store
+from escrow.operations.storing.keeping import StoreKeeper
+from escrow.operations.storing.stores import primary_store, replica_place
 from escrow.portal.rooms import Rooms
 from escrow.register.inforce import agreements_in_force
 from escrow.register.reading import parties_covering
@@ -118,6 +119,7 @@ class Worker:
     runner: SandboxRunner
     sender: Sender | None
     collector: Collector
+    keeper: StoreKeeper
     log_scratch: Path
 
 
@@ -167,7 +169,10 @@ def assemble_worker(on: Footing, keys: WorkerKeys, scratch: Scratch) -> Worker:
     Rereader(on.database, on.blobs, scribe, on.clock).define(on.engine)
     sender = sender_of(on.settings, on.root, on.database, scribe, on.clock)
     collector = Collector(on.database, on.root.log, on.root.anchors, on.clock)
-    return Worker(on, runner, sender, collector, scratch.logs)
+    # The worker alone opens the second copy.
+    replica = replica_place(on.settings, on.clock)
+    keeper = StoreKeeper(on.database, on.blobs, replica, on.clock, scribe)
+    return Worker(on, runner, sender, collector, keeper, scratch.logs)
 
 
 def assemble_portal(on: Footing, key: SigningKey, scratch: Scratch) -> Portal:

@@ -123,11 +123,14 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "upload": _OWNS,
         },
         WORKER: {
+            # Notes of what is stored where, and of the scrub's runs.
+            "blob_copy": _OWNS,
             # Changed where an archive was lost and the image exported anew.
             "builder_image": _KEEPS,
             "document": _ADDS,
             "examination": _KEEPS,
             "finding": _OWNS,
+            "header_copy": _OWNS,
             "job_executor": _OWNS,
             "kit_image": _ADDS,
             "ledger_cosignature": _ADDS,
@@ -147,6 +150,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             ),
             "release_rereading": _ADDS,
             "report": _KEEPS,
+            "scrub_run": _KEEPS,
         },
         KEYHOLDER: {
             "custody_item": Rights(

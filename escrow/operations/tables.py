@@ -24,6 +24,7 @@ from escrow.register import records as _register
 from escrow.releases import records as _releases
 from escrow.vault import records as _vault
 from escrow.vault.shreds import records as _shreds
+from escrow.vault.storage import records as _storage
 from escrow.verification import records as _verification
 
 __all__ = ["metadata", "owns", "upgrade"]
@@ -40,6 +41,7 @@ ROOMS = (
     _register,
     _releases,
     _shreds,
+    _storage,
     _vault,
     _verification,
     _witnessing,

@@ -8,6 +8,7 @@ import threading
 from builders.errors import BuilderError
 from escrow.operations.assembly import Worker
 from escrow.operations.mailing import keep_sending
+from escrow.operations.storing.keeping import keep_stored
 from escrow.operations.witnessing import keep_collecting
 
 _log = logging.getLogger("escrow.worker")
@@ -18,6 +19,8 @@ def begin_work(worker: Worker) -> None:
     # Receiving needs no sandbox; verifying waits for it, so the test runs beside the rest.
     threading.Thread(target=_test_sandbox, args=(worker,), name="test-sandbox", daemon=True).start()
     worker.on.engine.start()
+    storing = (worker.keeper, worker.on.engine.stopping)
+    threading.Thread(target=keep_stored, args=storing, name="stores", daemon=True).start()
     if worker.sender is not None:
         # A thread of its own: a mail server that is slow to answer keeps nothing else waiting.
         sending = (worker.sender, worker.on.engine.stopping)

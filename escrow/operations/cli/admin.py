@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from escrow.operations.cli import remote
-from escrow.operations.cli.output import give, give_table, say
+from escrow.operations.cli.output import EXIT_DOES_NOT, give, give_table, say
+
+if TYPE_CHECKING:
+    from escrow.vault.storage.scrubbing import ScrubCounts
 
 app = typer.Typer(
     help="Set an installation up; organisations, members, tokens.", no_args_is_help=True
@@ -63,6 +66,42 @@ def images() -> None:
     from escrow.operations.settings_source import settings
 
     give({"images": make_images(settings(), say)}, "Builder images are ready.")
+
+
+@app.command("scrub")
+def scrub() -> None:
+    """Read both copies of everything sealed now, mend what can be mended; where the worker runs.
+
+    Exits 1 when something is damaged and cannot be mended. One that was broken off goes on where
+    it was.
+
+    Example: escrow admin scrub
+    """
+    from escrow.operations.storing.looking import scrub_now
+
+    def tell(counts: ScrubCounts, size_bytes: int) -> None:
+        say(f"{counts.bytes} bytes read; one copy of everything has {size_bytes}.")
+
+    document, sentence = scrub_now(tell)
+    give(document, sentence)
+    if document["unrepairable"]:
+        raise typer.Exit(EXIT_DOES_NOT)
+
+
+@app.command("storage")
+def storage() -> None:
+    """Tell what lacks a second copy, what is damaged, and when all was read last.
+
+    Exits 1 when something is damaged and cannot be mended.
+
+    Example: escrow admin storage
+    """
+    from escrow.operations.storing.looking import look
+
+    document, sentence = look()
+    give(document, sentence)
+    if document["damaged"]:
+        raise typer.Exit(EXIT_DOES_NOT)
 
 
 @app.command("claim")

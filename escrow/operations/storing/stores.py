@@ -37,8 +37,13 @@ def primary_store(settings: Settings, staging: str, clock: Clock) -> BlobStore:
     return FileBlobStore(plan.primary, staging)
 
 
-def replica_place(settings: Settings, clock: Clock) -> Place | None:
+def replica_place(settings: Settings, clock: Clock, staging: str = "staging") -> Place | None:
     """Open the second copy, None where none is set; for the worker.
+
+    Args:
+        settings: of this process.
+        clock: retentions count from its now.
+        staging: this process's own staging folder.
 
     Raises:
         StoreIncomplete, BadStoreCredentials, BlobStoreUnavailable: as above.
@@ -49,10 +54,10 @@ def replica_place(settings: Settings, clock: Clock) -> Place | None:
             return None
         case S3Settings() as bucket_settings:
             bucket = Bucket(bucket_settings)
-            staging = plan.staging / "staging-replica"
-            return Place(REPLICA, _bucket_store(bucket, staging, clock), S3Shelf(bucket))
+            own = plan.staging / f"{staging}-replica"
+            return Place(REPLICA, _bucket_store(bucket, own, clock), S3Shelf(bucket))
         case folder:
-            return Place(REPLICA, FileBlobStore(folder, flat=True), FileShelf(folder))
+            return Place(REPLICA, FileBlobStore(folder, staging, flat=True), FileShelf(folder))
 
 
 def _bucket_store(bucket: Bucket, staging: Path, clock: Clock) -> S3BlobStore:

@@ -17,6 +17,8 @@ from tests.rooms.cli.lines import GROUPS, LINES, Line
 # These start processes of their own; test_cli_processes.py types them.
 PROCESSES = {"serve", "portal", "worker", "keyholder", "alive", "docs"}
 PROCESSES |= {"admin init", "admin images", "admin migrate", "ledger verify", "ledger fsck"}
+# These open the stores themselves; test_cli_storage.py types them.
+PROCESSES |= {"admin scrub", "admin storage"}
 
 
 def _walk(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,52 @@
+"""Every payload that any room's tables name; read by the storage's loop and by the scrub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import col
+
+from escrow.deposits.records import Part
+from escrow.ground.database import Session
+from escrow.ground.digests import Sha256Hex
+from escrow.vault.records import DocumentRow
+from escrow.vault.storage.inventory import Wanted
+from escrow.vault.storage.records import PRIMARY, BlobCopyRow
+from escrow.verification.records import BuilderImageRow
+
+# A table whose rows name payloads, by digest and size. A room that stores payloads adds its own,
+# or they have no second copy and no scrub.
+_NAMING: tuple[tuple[Any, Any], ...] = (
+    (Part.payload_sha256, Part.payload_size_bytes),
+    (DocumentRow.payload_sha256, DocumentRow.payload_size_bytes),
+    (BuilderImageRow.archive_sha256, BuilderImageRow.archive_size_bytes),
+)
+
+
+class RoomsInventory:
+    """What parts, documents and builder images name."""
+
+    def unnoted(self, session: Session, limit: int) -> Sequence[Wanted]:
+        """Return payloads without a note in the primary; an indexed look for each row."""
+        found: dict[str, int] = {}
+        for digest, size in _NAMING:
+            query = (
+                sa.select(digest, size)
+                .where(
+                    ~sa.exists().where(
+                        col(BlobCopyRow.sha256) == digest, col(BlobCopyRow.place) == PRIMARY
+                    )
+                )
+                .limit(limit)
+            )
+            found.update((row[0], row[1]) for row in session.connection().execute(query))
+        return [Wanted(Sha256Hex(one), size) for one, size in sorted(found.items())[:limit]]
+
+    def wants(self, session: Session, sha256: Sha256Hex) -> bool:
+        """Tell whether any row names a payload."""
+        return any(
+            session.connection().execute(sa.select(digest).where(digest == sha256).limit(1)).first()
+            for digest, _ in _NAMING
+        )
