@@ -21,6 +21,7 @@ from escrow.operations.cli.check import TRUST_ROOT_VARIABLE, read_trust_root
 from escrow.operations.cli.confirm import ask_to_confirm
 from escrow.operations.cli.output import complain, give, give_fields, give_table, wants_json
 from escrow.operations.cli.request import StatementOption, digest_of, paper_of
+from escrow.operations.cli.witnessing import check_witnesses
 
 if TYPE_CHECKING:
     from escrow.evidence.trustroot import TrustRoot
@@ -242,12 +243,14 @@ def _proven(sent: dict[str, Any], root: TrustRoot) -> dict[str, str]:
 
     1. The agreement's events hold under the trust root, from the first on. 2. Every text is one
     that came into force in them. 3. The destruction waits for the agents, every beneficiary was
-    served, the period is over, and no hold or request stands.
+    served, the period is over, and no hold or request stands. 4. The witnesses of the trust root
+    bear the history out.
 
     Raises:
         ProofFails, ChainBroken: question 1.
         EndingHistoryBroken: question 2.
         EndingTooEarly, BeneficiaryNotServed, HoldStands, RequestOpen: question 3.
+        NoQuorum, OtherHistoryShown: question 4.
     """
     from agreements.parsing import reread_agreement
     from escrow.endings.folding import fold_endings, texts_of
@@ -276,6 +279,8 @@ def _proven(sent: dict[str, Any], root: TrustRoot) -> dict[str, str]:
         f"root {chain.head.checkpoint.root_hex}",
     ):
         complain(line)
+    # 4. the witnesses
+    check_witnesses(root, chain.head.checkpoint)
     return {"text_sha256": terms.text_sha256, "ledger_head": chain.head_sha256}
 
 

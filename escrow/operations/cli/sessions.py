@@ -251,12 +251,13 @@ class Asked:
 
         1. The opening stands in the ledger under the trust root. 2. The keyholder wrote it, for
         this session. 3. The agreements are those whose Merkle root it names. 4. Its time is not
-        over.
+        over. 5. The witnesses of the trust root bear the history out.
 
         Raises:
             ProofFails: question 1.
             OtherSession: question 2 or 3.
             NotAnswered: question 4.
+            NoQuorum, OtherHistoryShown: question 5.
         """
         from escrow.custody.sessions import Challenge, Item, Purpose, items_root
         from escrow.ground.clock import SystemClock, parse_rfc3339
@@ -275,6 +276,8 @@ class Asked:
         # 4. the time
         if parse_rfc3339(str(event.data["ends_at"])) <= SystemClock().now():
             raise NotAnswered("The session's time is over.", "Begin another one.")
+        # 5. the witnesses
+        check_witnesses(root, opened.checkpoint)
         purpose = Purpose(str(event.data["purpose"]))
         challenge = Challenge(session_id, purpose, str(event.data["nonce"]))
         return cls(challenge, items, str(event.data["items_root"]), opened)
