@@ -5,10 +5,11 @@
     InvalidInput  EndingMalformed
     Refused       EndingKnown, EndingStepNotPossible, HoldStands, RequestOpen, LastBuildable,
                   EndingTooEarly, BeneficiaryNotServed, TooFewWords, RetentionKeeps,
-                  BackupHorizonUnknown, DepositNotComplete, NotDestroyed, WordOutdated
+                  BackupHorizonUnknown, DepositNotComplete, NotDestroyed, WordOutdated,
+                  StillMember
     NotPermitted  WrongEndingDoer
     NotFound      EndingUnknown
-    Tampered      EndingHistoryBroken
+    Tampered      EndingHistoryBroken, ValueRewritten
 """
 
 from __future__ import annotations
@@ -165,6 +166,30 @@ class DepositNotComplete(Refused):
         super().__init__(
             f"The deposit is {state}, and cannot be withdrawn now.",
             "Withdraw a deposit that has its receipt; abandon one that is open.",
+        )
+
+
+class StillMember(Refused):
+    """The person still belongs to the organisation, or is still to be told something."""
+
+    code = "endings.still-member"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The person is a member still, or a notice to him waits.",
+            "End the membership first, and wait until every notice was sent or has failed.",
+        )
+
+
+class ValueRewritten(Tampered):
+    """A value is not the one that the ledger commits to, nor redacted by an event."""
+
+    code = "endings.value-rewritten"
+
+    def __init__(self, notice_id: str) -> None:
+        super().__init__(
+            f"The address of notice {notice_id} is not the one that the ledger commits to.",
+            "Compare the database with its last backup; only an erasure may take a value away.",
         )
 
 

@@ -64,6 +64,19 @@ def hold(session: Session, notice_id: str) -> NoticeRow | None:
     return session.exec(query).first()
 
 
+def to_address(session: Session, address: str) -> Sequence[NoticeRow]:
+    """Return every notice to an address, whatever its case, oldest first."""
+    query = select(NoticeRow).where(sa.func.lower(NoticeRow.address) == address.lower())
+    return session.exec(query.order_by(col(NoticeRow.id))).all()
+
+
+def redact(session: Session, row: NoticeRow) -> None:
+    """Take address and salt away; without them the ledger's commitment opens to nobody."""
+    row.address, row.salt, row.answer = "redacted", "", None
+    session.add(row)
+    session.flush()
+
+
 def next_due(session: Session, now: datetime) -> NoticeRow | None:
     """Return the notice that has been due for longest, leaving out what others are claiming."""
     due = col(NoticeRow.next_attempt_at)

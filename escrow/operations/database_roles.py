@@ -105,9 +105,10 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "ending_paper": _ADDS,
             "idempotency_key": _OWNS,
             "ledger_entry": _ADDS,
-            "member": Rights(insert=True, update=("roles", "removed_at")),
+            "member": Rights(insert=True, update=("roles", "removed_at", "name", "email")),
             "member_key": _ADDS,
-            "notice": _ADDS,
+            # Only for an erasure: how far a notice got is the worker's to say.
+            "notice": Rights(insert=True, update=("address", "salt", "answer")),
             "organisation": _ADDS,
             "part": _OWNS,
             "product": _ADDS,

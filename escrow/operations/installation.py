@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from escrow.endings.redaction import check_committed_values
 from escrow.engine.jobs import JobEngine
 from escrow.evidence.anchors import read_anchors
 from escrow.evidence.trustroot import TrustRoot
@@ -237,6 +238,7 @@ def verify_ledger(settings: Settings) -> dict[str, object]:
 
     Raises:
         LedgerBroken: it does not hold; the concrete error names the row.
+        ValueRewritten: a value is not the one that the ledger commits to, nor redacted.
     """
     return check_states(settings, (), lambda _: None)[0]
 
@@ -256,6 +258,7 @@ def check_states(
 
     Raises:
         LedgerBroken: the ledger itself does not hold.
+        ValueRewritten: a value is not the one that the ledger commits to, nor redacted.
     """
     home = Home(settings.home)
     root = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
@@ -265,12 +268,15 @@ def check_states(
             tell("entries, leaves and checkpoints")
             summary = check_ledger(session, root.ledger_keys)
             found = compare_states(session, comparers, tell)
+            values = check_committed_values(session)
     finally:
         database.close()
     figures: dict[str, object] = {
         "entries": summary.entries,
         "leaves": summary.leaves,
         "root": summary.root_hex,
+        "values_open": values.open,
+        "values_redacted": values.redacted,
         "fingerprint": root.fingerprint(),
     }
     return figures, found

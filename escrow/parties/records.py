@@ -26,6 +26,10 @@ class Organisation(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
+# What stands in a row whose person was erased; no address, since it has no host.
+REDACTED = "redacted"
+
+
 class Member(SQLModel, table=True):
     """A natural person of an organisation, with the capacities in which he may speak."""
 
@@ -135,6 +139,17 @@ def organisations(session: Session) -> Sequence[Organisation]:
 def member(session: Session, member_id: MemberId) -> Member | None:
     """Return a member by his id, removed ones too."""
     return session.get(Member, member_id)
+
+
+def redact(session: Session, row: Member) -> None:
+    """Take a person's name and address away; his id and his keys stay."""
+    row.name, row.email = REDACTED, f"{row.id}@{REDACTED}"
+    add(session, row)
+
+
+def organisation_id_of(row: Member) -> OrganisationId:
+    """Return the organisation that a member belongs to."""
+    return OrganisationId(row.organisation_id)
 
 
 def member_by_email(session: Session, organisation_id: OrganisationId, email: str) -> Member | None:

@@ -250,6 +250,19 @@ def notices(
         say(f"There are older ones: --before {page['next']}")
 
 
+@app.command("erase")
+def erase(member: Annotated[str, typer.Argument(help="The person's id, mem_….")]) -> None:
+    """End a membership and erase the person's name and address; a hold outranks it.
+
+    The ledger holds no more than salted commitments to them; value and salt go together. The texts
+    of agreements and public keys stay. Run again it changes nothing.
+
+    Example: escrow admin erase mem_01kb…
+    """
+    document = remote.call("POST", f"/members/{remote.id_path(member)}/erasure").json()
+    give(document, f"Erased {document['erased']}, and {document['notices']} addresses of notices.")
+
+
 @app.command("retention")
 def retention(
     product: Annotated[str, typer.Argument(help="VENDOR/PRODUCT.")],

@@ -46,6 +46,7 @@ from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.lanes import Lanes
+from escrow.operations.keyholder.rights import rights_now
 from escrow.register import records as register
 from escrow.vault.lasting_headers import key_id_of
 from escrow.vault.shreds import records as shreds
@@ -129,7 +130,8 @@ class Endings:
     def _intend_shredding(
         self, session: Session, product_id: ProductId, product: Product, deposit_id: str
     ) -> None:
-        now, cause = self._on.clock.now(), RETENTION
+        cause = RETENTION
+        now = self._rights(session, [one.agreement_id for one in product.serving(deposit_id)])
         found = product.withdrawal_of(deposit_id)
         if found is not None:
             ending, cause = check_withdrawable(product, deposit_id, now), found[1].id
@@ -203,7 +205,8 @@ class Endings:
         events: Sequence[ChainedEvent],
         ending: Ending,
     ) -> None:
-        words = decide_destruction(ending, sight, events, self._on.clock.now())
+        now = rights_now(self._on, session, tuple(events)).at
+        words = decide_destruction(ending, sight, events, now)
         if self._horizon_days is None:
             raise BackupHorizonUnknown
         self._log(
@@ -312,6 +315,13 @@ class Endings:
         )
 
     # --- the ledger ---------------------------------------------------------------------------
+
+    def _rights(self, session: Session, agreements: Sequence[AgreementId]) -> datetime:
+        """Return the time by which somebody may lose a deposit: the smallest of all clocks."""
+        read = self._proven(session)
+        streams = [tuple(read(Stream("agreement", one))) for one in agreements]
+        times = [rights_now(self._on, session, events).at for events in streams]
+        return min([self._on.clock.now(), *times])
 
     def _proven(self, session: Session) -> EventsOf:
         """Return the reader of proven streams, which reach as far as this keyholder has seen."""

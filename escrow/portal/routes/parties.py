@@ -7,6 +7,7 @@ from datetime import timedelta
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from escrow.endings.erasing import erase_member
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, MemberId, OrganisationId, ProductId, TokenId
@@ -138,6 +139,28 @@ def add_keys(change: Changing, member_id: str, body: KeyBody) -> Response:
         return {"id": member.id, "keys": [key.public_key for key in known]}
 
     return change.perform(work)
+
+
+@router.post("/members/{member_id}/erasure", status_code=200, responses=documented_change(403, 404))
+def erase(change: Changing, member_id: str) -> Response:
+    """End a person's membership and erase his name and address; what he signed stays verifiable."""
+    rooms, asker = change.rooms, change.asker
+
+    def work(session: Session) -> dict[str, object]:
+        found, now = records.member(session, MemberId(member_id)), rooms.clock.now()
+        if found is None:
+            raise MemberUnknown
+        relation = relation_to_organisation(asker, OrganisationId(found.organisation_id))
+        check_allowed(asker, Verb.ERASE, relation, MemberUnknown)
+        own = MemberId(found.id)
+        if found.removed_at is None:
+            organisations.remove_member(
+                session, rooms.scribe, member_id=own, actor=asker.actor, now=now
+            )
+        erased = erase_member(session, rooms.scribe, own, actor=asker.actor, now=now)
+        return {"erased": erased.member_id, "notices": len(erased.notices)}
+
+    return change.perform(work, status=200)
 
 
 @router.post("/tokens", status_code=201, responses=documented_change(403, 404))

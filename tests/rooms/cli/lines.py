@@ -40,6 +40,7 @@ operator     admin token northwind --role vendor --verb deposit
 operator     admin tokens
 operator     admin notices --failed
 operator     admin revoke {token_id}
+operator     admin erase {member}
 operator     product register northwind/another --owes data:dump=30
 vendor       product list
 vendor       product show northwind/ledger-core

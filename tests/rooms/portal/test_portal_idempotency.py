@@ -64,6 +64,9 @@ class Calls:
                 "/organisations/northwind/members", name="Max", email="m@n.example", role="vendor"
             ),
             "POST /members/{member_id}/keys": self._keys,
+            "POST /members/{member_id}/erasure": lambda: Call(
+                "operator", f"/members/{self._of('member')}/erasure"
+            ),
             "POST /tokens": self._plain("/tokens", organisation="northwind", role="vendor"),
             "DELETE /tokens/{token_id}": lambda: Call(
                 "operator", f"/tokens/{self._of('token_id')}"

@@ -27,6 +27,7 @@ POST   /organisations                                in  403 403 403 403 403 403
 GET    /organisations                                in  in  in  in  in  in  in  in  in  401
 POST   /organisations/{slug}/members                 in  in  404 404 404 404 404 404 404 401
 POST   /members/{member_id}/keys                     in  in  404 404 404 404 404 404 404 401
+POST   /members/{member_id}/erasure                  in  in  404 404 404 404 404 404 404 401
 POST   /tokens                                       in  in  404 404 404 404 404 404 404 401
 GET    /tokens                                       in  in  in  in  in  in  in  in  in  401
 DELETE /tokens/{token_id}                            in  in  404 404 404 404 404 404 404 401
