@@ -36,7 +36,7 @@ def _deposit(states: States, recorded: RecordedEvent) -> None:
 def _deposits(session: Session) -> Iterator[tuple[Key, Facts]]:
     for row in every_row(session, Deposit):
         # A draft, and one that was given up, is in no event.
-        if row.state == "sealed":
+        if row.number is not None:
             names = ("product_id", "number", "via", "ledger_entry_sha256")
             yield (row.id,), {name: getattr(row, name) for name in names}
 
@@ -52,7 +52,7 @@ def _part(states: States, recorded: RecordedEvent) -> None:
 
 
 def _parts(session: Session) -> Iterator[tuple[Key, Facts]]:
-    sealed = {row.id for row in every_row(session, Deposit) if row.state == "sealed"}
+    sealed = {row.id for row in every_row(session, Deposit) if row.number is not None}
     for row in every_row(session, Part):
         if row.deposit_id in sealed:
             yield (row.id,), {name: getattr(row, name) for name in (*_OF_PART, "deposit_id")}

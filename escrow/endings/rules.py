@@ -222,6 +222,17 @@ def payloads_to_shred(product: Product, deposit_id: str) -> list[str]:
     return sorted(_payloads(product.sealings[deposit_id]) - kept)
 
 
+def parts_of_payloads(product: Product, payloads: Iterable[str]) -> list[str]:
+    """Return the ids under which payloads were sent; their headers hang on these."""
+    wanted = set(payloads)
+    return sorted(
+        part["part_id"]
+        for sealed in product.sealings.values()
+        for part in cast("Sequence[Mapping[str, str]]", sealed.data["parts"])
+        if part["payload_sha256"] in wanted and not part["carried_from"]
+    )
+
+
 # --- destruction ------------------------------------------------------------------------------
 
 

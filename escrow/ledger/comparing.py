@@ -41,12 +41,15 @@ class Comparer:
         types: of the events that make such states.
         fold: takes one event into the states so far; events come stream by stream, in order.
         stored: gives key and facts of every row that an event must have made.
+        settle: takes out what other events have ended, once all are folded: those may stand in
+            another stream, and so come before what they end.
     """
 
     what: str
     types: frozenset[str]
     fold: Callable[[States, RecordedEvent], None]
     stored: Callable[[Session], Iterable[tuple[Key, Facts]]]
+    settle: Callable[[States], None] = lambda _: None
 
 
 def compare_states(
@@ -76,6 +79,7 @@ def _folded(session: Session, comparer: Comparer) -> States:
     for row in records.entries_of_types(session, sorted(comparer.types)):
         event = parse_entry(row.entry).event
         comparer.fold(states, RecordedEvent(row.number, row.entry_sha256, event))
+    comparer.settle(states)
     return states
 
 

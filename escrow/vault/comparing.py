@@ -36,10 +36,34 @@ def _epochs(session: Session) -> Iterator[tuple[Key, Facts]]:
         )
 
 
+# Written by the keyholder when headers end; the room that decides lies above this one.
+_SHREDDED, _DESTROYED = "endings:deposit:shredded", "endings:destruction:executed"
+
+# First part of a key that stands for what is gone; no agreement is called so.
+_GONE_PART, _GONE_AGREEMENT = "gone part", "gone agreement"
+
+
 def _header(states: States, recorded: RecordedEvent) -> None:
+    if recorded.event.type == _SHREDDED:
+        for part_id in cast("list[str]", recorded.event.data.get("parts", [])):
+            states[(_GONE_PART, part_id)] = {}
+        return
+    if recorded.event.type == _DESTROYED:
+        states[(_GONE_AGREEMENT, recorded.event.stream.id)] = {}
+        return
     for one in cast("list[Mapping[str, Any]]", recorded.event.data["headers"]):
         key = (one["agreement_id"], one["part_id"], one["lock"], one["epoch"])
         states[key] = {"commitment": one["commitment"]}
+
+
+def _without_gone(states: States) -> None:
+    """Take out the headers that were shredded with their part, or with their agreement."""
+    parts = {key[1] for key in states if key[0] == _GONE_PART}
+    agreements = {key[1] for key in states if key[0] == _GONE_AGREEMENT}
+    for key in list(states):
+        is_mark = key[0] in (_GONE_PART, _GONE_AGREEMENT)
+        if is_mark or key[0] in agreements or key[1] in parts:
+            del states[key]
 
 
 def _headers(session: Session) -> Iterator[tuple[Key, Facts]]:
@@ -62,9 +86,10 @@ COMPARERS = (
     ),
     Comparer(
         "header_record",
-        frozenset({"vault:deposit:headers-written", "vault:epoch:resealed"}),
+        frozenset({"vault:deposit:headers-written", "vault:epoch:resealed", _SHREDDED, _DESTROYED}),
         _header,
         _headers,
+        _without_gone,
     ),
     Comparer("lane", frozenset({"vault:lane:closed"}), _lane, _lanes),
 )

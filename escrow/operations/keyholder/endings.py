@@ -26,6 +26,7 @@ from escrow.endings.rules import (
     decide_destruction,
     droppable,
     grace_ends_at,
+    parts_of_payloads,
     payloads_to_shred,
     service_of,
 )
@@ -158,6 +159,7 @@ class Endings:
             "header_records": headers,
             "documents": documents,
             "payloads": payloads[:_PAYLOADS_IN_EVENT],
+            "parts": parts_of_payloads(product, payloads)[:_PAYLOADS_IN_EVENT],
         }
         event = NewEvent(Stream("product", product_id), DEPOSIT_SHREDDED, KEYHOLDER, data)
         self._on.scribe.append(session, event)
