@@ -12,6 +12,7 @@ from escrow.deposits.records import Part
 from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex
 from escrow.vault.records import DocumentRow
+from escrow.vault.shreds.records import DoomedPayloadRow, doomed_payload
 from escrow.vault.storage.inventory import Wanted
 from escrow.vault.storage.records import PRIMARY, BlobCopyRow
 from escrow.verification.records import BuilderImageRow
@@ -37,7 +38,9 @@ class RoomsInventory:
                 .where(
                     ~sa.exists().where(
                         col(BlobCopyRow.sha256) == digest, col(BlobCopyRow.place) == PRIMARY
-                    )
+                    ),
+                    # Its row stays when a deposit was withdrawn; its bytes must not come back.
+                    ~sa.exists().where(col(DoomedPayloadRow.payload_sha256) == digest),
                 )
                 .limit(limit)
             )
@@ -45,7 +48,9 @@ class RoomsInventory:
         return [Wanted(Sha256Hex(one), size) for one, size in sorted(found.items())[:limit]]
 
     def wants(self, session: Session, sha256: Sha256Hex) -> bool:
-        """Tell whether any row names a payload."""
+        """Tell whether any row names a payload that is not to be destroyed."""
+        if doomed_payload(session, sha256) is not None:
+            return False
         return any(
             session.connection().execute(sa.select(digest).where(digest == sha256).limit(1)).first()
             for digest, _ in _NAMING

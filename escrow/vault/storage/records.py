@@ -260,6 +260,24 @@ def headers_to_export(session: Session, limit: int, *, shelf: bool) -> Sequence[
     return session.exec(query).all()
 
 
+def headers_gone(session: Session, limit: int) -> Sequence[PartKey]:
+    """Return parts of which a noted header record has no row any more."""
+    same = sa.and_(
+        *(
+            col(getattr(HeaderCopyRow, name)) == getattr(HeaderRecordRow, name)
+            for name in ("agreement_id", "product_id", "deposit_id", "part_id", "lock", "epoch")
+        )
+    )
+    query = (
+        select(HeaderCopyRow.agreement_id, HeaderCopyRow.deposit_id, HeaderCopyRow.part_id)
+        .outerjoin(HeaderRecordRow, same)
+        .where(col(HeaderRecordRow.agreement_id).is_(None))
+        .distinct()
+        .limit(limit)
+    )
+    return session.exec(query).all()
+
+
 def headers_unread_since(session: Session, moment: datetime, limit: int) -> Sequence[PartKey]:
     """Return parts whose header records were not read since a moment."""
     query = (

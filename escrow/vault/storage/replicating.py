@@ -20,6 +20,7 @@ from escrow.ground.digests import Sha256Hex
 from escrow.vault.blobs import BlobStore
 from escrow.vault.errors import BlobCorrupted, BlobMissing
 from escrow.vault.records import HeaderRecordRow
+from escrow.vault.shreds.records import doomed_payload
 from escrow.vault.storage import exports, records
 from escrow.vault.storage.inventory import Inventory
 from escrow.vault.storage.places import Place
@@ -96,6 +97,7 @@ class Replicator:
             BlobStoreUnavailable: a store is away; what was copied is noted.
         """
         self.note_new()
+        self._follow_shredding()
         headers = self._export_headers(stopping)
         payloads = 0
         while self._replica and not stopping() and (batch := self._lacking()):
@@ -168,6 +170,30 @@ class Replicator:
                 self._export(key)
             count += len(batch)
         return count
+
+    def _follow_shredding(self) -> None:
+        """Remove the exported header records of payloads that the keyholder doomed.
+
+        A row that is gone for another reason is no order to destroy its copy: the scrub tells it.
+        """
+        shelf = self._replica.shelf if self._replica else None
+        if shelf is None:
+            return
+        with self._database.reading() as session:
+            gone = records.headers_gone(session, BATCH)
+        for key in gone:
+            path = exports.path_of(key)
+            filed = exports.unverified_records(shelf.get(path) or b"")
+            payloads = {str(record.get("payload_sha256")) for record in filed.values()}
+            with self._database.reading() as session:
+                is_due = bool(payloads) and all(
+                    doomed_payload(session, one) is not None for one in payloads
+                )
+                are_all_gone = not records.header_rows(session, key)
+            if is_due and are_all_gone:
+                shelf.remove(path)
+                with self._database.writing() as session:
+                    records.forget_headers(session, key)
 
     def _export(self, key: records.PartKey) -> None:
         """Note the digests of a part's records, and write its file anew.

@@ -21,7 +21,7 @@ from escrow.ground.identifiers import new_id
 from escrow.ledger.appending import Scribe
 from escrow.ledger.events import NewEvent, Stream
 from escrow.vault.blobs import BlobStore
-from escrow.vault.errors import BlobCorrupted, BlobMissing
+from escrow.vault.errors import BlobCorrupted, BlobLocked, BlobMissing
 from escrow.vault.storage import records
 from escrow.vault.storage.header_scrub import HeaderScrub
 from escrow.vault.storage.inventory import Inventory
@@ -207,8 +207,7 @@ class Scrubber:
             if name == PRIMARY or copied
         }
         if states[PRIMARY] == MISSING and not self._is_wanted(sha256):
-            # Destroyed, as it was due.
-            return Looked(sha256, (), ScrubCounts())
+            return self._destroyed(sha256, size_bytes, copied)
         found = list(states.values())
         repaired = self._mend(sha256, states)
         for name, state in states.items():
@@ -224,6 +223,18 @@ class Scrubber:
         )
         copies = [records.ReadCopy(sha256, name, size_bytes, one) for name, one in states.items()]
         return Looked(sha256, tuple(copies), counts)
+
+    def _destroyed(self, sha256: Sha256Hex, size_bytes: int, copied: bool) -> Looked:
+        """Destroy the second copy of what was destroyed as was due, as far as a lock lets it go."""
+        if copied and REPLICA in self._places:
+            try:
+                self._places[REPLICA].blobs.delete(sha256)
+            except BlobLocked:
+                # Noted on, so that it is tried again.
+                kept = records.ReadCopy(sha256, REPLICA, size_bytes, HELD)
+                gone = records.ReadCopy(sha256, PRIMARY, size_bytes, HELD)
+                return Looked(sha256, (gone, kept), ScrubCounts())
+        return Looked(sha256, (), ScrubCounts())
 
     def _is_wanted(self, sha256: Sha256Hex) -> bool:
         with self._database.reading() as session:

@@ -12,6 +12,7 @@ from escrow.ground.digests import sha256_hex
 from escrow.ledger.reading import read_newest
 from escrow.parties.events import INSTALLATION
 from escrow.vault.errors import BlobCorrupted, BlobStoreUnavailable
+from escrow.vault.shreds import records as shreds
 from escrow.vault.storage import exports, records
 from escrow.vault.storage.records import PRIMARY, REPLICA
 from escrow.vault.storage.replicating import Replicated
@@ -144,6 +145,36 @@ def test_what_was_destroyed_is_not_brought_back(world: StoredWorld) -> None:
     world.file(PRIMARY, digest).unlink()
     assert world.scrub() == ScrubCounts()
     assert not world.primary.blobs.exists(digest)
+
+
+def test_the_second_copy_follows_what_the_keyholder_shredded(world: StoredWorld) -> None:
+    (digest,) = _copied(world, 1)
+    shredded, kept = world.write_header("prt_1"), world.write_header("prt_2")
+    world.replicator.round()
+    shelf = world.folder / "replica"
+    payload = sha256_hex(b"prt_1")
+    with world.database.writing() as session:
+        shreds.delete_headers_of_payloads(session, [payload])
+        shreds.doom(session, [payload, digest], "wdr_1", "prd_1", world.clock.now())
+    world.replicator.round()
+    assert not (shelf / exports.path_of(shredded)).exists()
+    assert (shelf / exports.path_of(kept)).exists()
+    world.file(PRIMARY, digest).unlink()
+    del world.inventory.wanted[digest]
+    assert world.scrub().unrepairable == 0
+    assert not world.primary.blobs.exists(digest)
+    assert not world.replica.blobs.exists(digest)
+
+
+def test_a_row_that_vanished_is_no_order_to_destroy_its_copy(world: StoredWorld) -> None:
+    key = world.write_header("prt_1")
+    world.replicator.round()
+    world.ledger.tamper("DELETE FROM header_record")
+    world.replicator.round()
+    assert (world.folder / "replica" / exports.path_of(key)).exists()
+    counts = world.scrub()
+    assert (counts.missing, counts.unrepairable) == (1, 1)
+    assert (world.folder / "replica" / exports.path_of(key)).exists()
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(world: StoredWorld, monkeypatch) -> None:
