@@ -60,6 +60,7 @@ class Kind(StrEnum):
     DESTRUCTION_OBJECTED = "destruction-objected"
     DESTRUCTION_CANCELLED = "destruction-cancelled"
     DESTRUCTION_EXECUTED = "destruction-executed"
+    DEPOSIT_MISSING = "deposit-missing"
 
 
 class Reader(StrEnum):
@@ -114,6 +115,7 @@ RULES: Mapping[Kind, KindRule] = MappingProxyType(
         Kind.DESTRUCTION_OBJECTED: KindRule(names_request=False),
         Kind.DESTRUCTION_CANCELLED: KindRule(names_request=False),
         Kind.DESTRUCTION_EXECUTED: KindRule(names_request=False),
+        Kind.DEPOSIT_MISSING: KindRule(names_request=False),
     }
 )
 

@@ -315,6 +315,16 @@ _ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
                 "'answer'.",
             ),
         ),
+        Kind.DEPOSIT_MISSING: Wording(
+            "A deposit is missing",
+            "A deposit that reaches the agreed level was due under this agreement and has not "
+            "come, and the time that is granted after that has passed. A signed notice says so.",
+            _told(
+                vendor="Deposit the present state, and see that its verification passes.",
+                beneficiary="Keep the signed notice. Whether it lets you do something, the "
+                "agreement says.",
+            ),
+        ),
     }
 )
 

@@ -46,6 +46,7 @@ from escrow.releases.driving import Driver
 from escrow.releases.rereading import Rereader
 from escrow.vault.blobs import BlobStore
 from escrow.verification.examine import Examiner, Tools
+from escrow.verification.missing.watch import Watch
 from escrow.verification.sandbox_runner import SandboxRunner
 
 # Changed only when the order of a job's steps changes.
@@ -121,6 +122,7 @@ class Worker:
     collector: Collector
     keeper: StoreKeeper
     log_scratch: Path
+    watch: Watch
 
 
 def footing(
@@ -166,13 +168,14 @@ def assemble_worker(on: Footing, keys: WorkerKeys, scratch: Scratch) -> Worker:
         stamp=on.stamp,
     )
     Examiner(tools).define()
+    watch = Watch(on.database, scribe, keys.report, on.stamp, on.clock)
     Rereader(on.database, on.blobs, scribe, on.clock).define(on.engine)
     sender = sender_of(on.settings, on.root, on.database, scribe, on.clock)
     collector = Collector(on.database, on.root.log, on.root.anchors, on.clock)
     # The worker alone opens the second copy.
     replica = replica_place(on.settings, on.clock)
     keeper = StoreKeeper(on.database, on.blobs, replica, on.clock, scribe)
-    return Worker(on, runner, sender, collector, keeper, scratch.logs)
+    return Worker(on, runner, sender, collector, keeper, scratch.logs, watch)
 
 
 def assemble_portal(on: Footing, key: SigningKey, scratch: Scratch) -> Portal:

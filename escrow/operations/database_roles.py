@@ -121,6 +121,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "release_share": _KEEPS,
             "sealing_epoch": Rights(update=("canary_opened_at",)),
             "token": Rights(insert=True, update=("last_used_at", "revoked_at")),
+            "trust_root_vouch": _ADDS,
             "upload": _OWNS,
         },
         WORKER: {
@@ -134,6 +135,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "header_copy": _OWNS,
             "job_executor": _OWNS,
             "kit_image": _ADDS,
+            "missing_deposit": _ADDS,
             "ledger_cosignature": _ADDS,
             "ledger_entry": _ADDS,
             "ledger_timestamp": _ADDS,

@@ -21,11 +21,13 @@ from escrow.ledger.witnessing import records as _witnessing
 from escrow.notices import records as _notices
 from escrow.parties import records as _parties
 from escrow.register import records as _register
+from escrow.register.vouches import records as _vouches
 from escrow.releases import records as _releases
 from escrow.vault import records as _vault
 from escrow.vault.shreds import records as _shreds
 from escrow.vault.storage import records as _storage
 from escrow.verification import records as _verification
+from escrow.verification.missing import records as _missing
 
 __all__ = ["metadata", "owns", "upgrade"]
 
@@ -36,6 +38,7 @@ ROOMS = (
     _engine,
     _ledger,
     _lookup,
+    _missing,
     _notices,
     _parties,
     _register,
@@ -44,6 +47,7 @@ ROOMS = (
     _storage,
     _vault,
     _verification,
+    _vouches,
     _witnessing,
 )
 

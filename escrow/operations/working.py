@@ -1,4 +1,4 @@
-"""The worker at work: jobs, self-test, outbox, witnesses; each in threads of its own."""
+"""The worker at work: jobs, self-test, outbox, witnesses, watch; each in threads of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from builders.errors import BuilderError
 from escrow.operations.assembly import Worker
 from escrow.operations.mailing import keep_sending
 from escrow.operations.storing.keeping import keep_stored
+from escrow.operations.watching import keep_watching
 from escrow.operations.witnessing import keep_collecting
 
 _log = logging.getLogger("escrow.worker")
@@ -27,6 +28,8 @@ def begin_work(worker: Worker) -> None:
         threading.Thread(target=keep_sending, args=sending, name="notices", daemon=True).start()
     collecting = (worker.collector, worker.on.engine.stopping)
     threading.Thread(target=keep_collecting, args=collecting, name="witnesses", daemon=True).start()
+    watching = (worker.watch, worker.on.engine.stopping)
+    threading.Thread(target=keep_watching, args=watching, name="watch", daemon=True).start()
 
 
 def _test_sandbox(worker: Worker) -> None:

@@ -10,6 +10,7 @@ from escrow.evidence.acts import parse_act
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import Clock
 from escrow.ground.database import Session
+from escrow.ground.digests import Sha256Hex
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.appending import Scribe
 from escrow.ledger.events import NewEvent, Stream
@@ -21,6 +22,7 @@ from escrow.register.reading import AgreementView, read_version, view_of
 from escrow.register.recipients import record_recipient_proof
 from escrow.register.status import is_dealt_for
 from escrow.register.subjects import acceptance_subject, check_subject
+from escrow.register.vouches.vouching import record_vouch
 
 
 def take_act(
@@ -30,11 +32,16 @@ def take_act(
     scribe: Scribe,
     *,
     clock: Clock,
+    trust_root_sha256: Sha256Hex | None = None,
 ) -> AgreementView:
-    """Take any act on an agreement: acceptance, proof of a recipient, opening of the canary.
+    """Take any act on an agreement: acceptance, proof of a recipient, opening of the canary, vouch.
 
     The newest version decides who may act; each kind of act compares its own subject and takes
     an act only once. Then the agreement comes into force if nothing is missing any more.
+
+    Args:
+        trust_root_sha256: of the public keys that the service runs under; no act vouches for
+            others, and none at all where this is not known.
 
     Raises:
         AgreementUnknown: no such agreement.
@@ -54,6 +61,8 @@ def take_act(
             record_recipient_proof(session, taken, scribe)
         case "open-canary":
             record_canary_opening(session, taken, scribe)
+        case "vouch-trust-root" if trust_root_sha256 is not None:
+            record_vouch(session, taken, scribe, trust_root_sha256)
         case _:
             raise ActForOther(
                 f"{taken.act.name!r} is no act on an agreement itself.",

@@ -16,6 +16,12 @@ import typer
 from escrow.ground.errors import InvalidInput
 from escrow.operations.cli import keys, remote
 from escrow.operations.cli.agreement import KeyOption, send_act
+from escrow.operations.cli.check import (
+    TRUST_ROOT_VARIABLE,
+    OtherTrustRoot,
+    fetched_trust_root,
+    read_trust_root,
+)
 from escrow.operations.cli.output import give
 
 if TYPE_CHECKING:
@@ -41,6 +47,33 @@ def hold(agreement: AgreementArgument) -> None:
     """
     document = remote.call("POST", f"/agreements/{remote.id_path(agreement)}/ceremony").json()
     give(document, f"Epoch {document['epoch']} is dealt to {len(document['agents'])} agents.")
+
+
+@app.command("vouch")
+def vouch(
+    agreement: AgreementArgument,
+    key: KeyOption,
+    trust_root: Annotated[
+        Path | None,
+        typer.Option(envvar=TRUST_ROOT_VARIABLE, help="The trust root you compared."),
+    ] = None,
+) -> None:
+    """Vouch for the service's public keys: you compared their fingerprint (an agent's act).
+
+    k agents who vouch let every later paper be checked by the agreement's text alone. After a
+    change of keys vouch again; papers from before keep the acts of their time.
+
+    Example: escrow ceremony vouch agr_01kb… --key di.pem --trust-root trust-root.json
+    """
+    from escrow.evidence.snapshots import VOUCH_ACT, vouch_subject
+
+    root = read_trust_root(trust_root)
+    if fetched_trust_root().fingerprint() != root.fingerprint():
+        raise OtherTrustRoot(
+            "The service names other public keys than those in your trust root.",
+            "Vouch for neither before you have compared the fingerprints with another party.",
+        )
+    send_act(agreement, VOUCH_ACT, vouch_subject(remote.id_path(agreement), root.sha256()), key)
 
 
 @app.command("contribute")

@@ -113,7 +113,16 @@ def act(
     def work(session: Session) -> dict[str, object]:
         found = check_agreement_allowed(session, asker, agreement_id, Verb.ACCEPT)
         signed = Envelope.from_json(envelope)
-        return _described(take_act(session, found, signed, rooms.scribe, clock=rooms.clock))
+        root_sha256 = rooms.trust_root.sha256()
+        view = take_act(
+            session,
+            found,
+            signed,
+            rooms.scribe,
+            clock=rooms.clock,
+            trust_root_sha256=root_sha256,
+        )
+        return _described(view)
 
     return change.perform(work)
 

@@ -16,6 +16,7 @@ from escrow.ground.identifiers import DepositId, ProductId
 from escrow.parties.permissions import Principal, Verb
 from escrow.portal.access import Asker, Changing, Number, RoomsNeeded, tagged
 from escrow.portal.finding import find_deposit, find_product
+from escrow.portal.handing_out import agreements_read_under, handed_out
 from escrow.portal.problems import documented, documented_change, problem_headers
 from escrow.portal.routes.standing import class_of, reports_for, standing_of
 from escrow.portal.standing_answers import HOLDS_UNTIL
@@ -142,14 +143,16 @@ def show(request: Request, rooms: RoomsNeeded, asker: Asker, deposit_id: str) ->
 
 @router.get("/deposits/{deposit_id}/receipt", responses=documented(403, 404))
 def receipt(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> Response:
-    """Return the signed receipt, byte for byte as it was signed."""
+    """Return the signed receipt, with the public keys as the agents vouch for them."""
     with rooms.database.reading() as session:
         row = find_deposit(session, asker, deposit_id, Verb.READ_RECEIPT)
     # Also of one that was withdrawn since: a receipt stays what it was.
     if row.number is None:
         raise DepositUnknown
     text = row.receipt_json or rooms.intake.complete(DepositId(row.id)).receipt_json
-    return Response(text, media_type="application/json")
+    with rooms.database.reading() as session:
+        shown = handed_out(session, rooms, text, agreements_read_under(session, asker, row))
+    return Response(shown, media_type="application/json")
 
 
 def deposits_page(

@@ -22,6 +22,7 @@ from escrow.ground.identifiers import DepositId
 from escrow.parties.permissions import Verb
 from escrow.portal.access import Asker, RoomsNeeded
 from escrow.portal.finding import find_deposit
+from escrow.portal.handing_out import agreements_read_under, handed_out
 from escrow.portal.problems import documented
 from escrow.portal.rooms import Rooms
 from escrow.portal.routes.standing import report_for
@@ -64,8 +65,11 @@ def report(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> dict[str, objec
         found = report_for(session, asker, row)
     if found is None:
         raise ReportNotFound
-    document = read_report(found, rooms.blobs, rooms.keyholder, rooms.database)
-    signed = SignedDocument.from_json(json.dumps(document))
+    stored = json.dumps(read_report(found, rooms.blobs, rooms.keyholder, rooms.database))
+    with rooms.database.reading() as session:
+        text = handed_out(session, rooms, stored, agreements_read_under(session, asker, row))
+    document = json.loads(text)
+    signed = SignedDocument.from_json(text)
     predicate = json.loads(signed.envelope.payload)["predicate"]
     return {"summary": summarise_report(predicate), "document": document}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -9,10 +11,11 @@ from escrow import __version__
 from escrow.custody.reading import shown_custody, view_of_custody
 from escrow.custody.standing import Standing
 from escrow.deposits.registration import RegisteredProduct, product_with_id
+from escrow.evidence.bundles import SignedDocument
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId
-from escrow.ledger.proofs import newest_checkpoint
+from escrow.ledger.proofs import newest_checkpoint, proof_of
 from escrow.parties.permissions import Principal, Verb
 from escrow.portal.access import Asker, RoomsNeeded, tagged
 from escrow.portal.finding import (
@@ -21,6 +24,7 @@ from escrow.portal.finding import (
     check_agreement_allowed,
     find_product,
 )
+from escrow.portal.handing_out import handed_out
 from escrow.portal.problems import documented, documented_open
 from escrow.portal.rooms import Rooms
 from escrow.portal.routes.agreements import products_of
@@ -29,6 +33,7 @@ from escrow.portal.routes.standing import class_of
 from escrow.register.inforce import agreements_in_force
 from escrow.register.reading import view_of
 from escrow.verification import records
+from escrow.verification.missing import records as missing
 from escrow.verification.report import VENDOR
 from escrow.verification.status import cadence_of
 
@@ -69,6 +74,27 @@ def agreement_status(
         "products": products,
     }
     return tagged(request, document)
+
+
+@router.get("/agreements/{agreement_id}/missing-deposits", responses=documented(403, 404))
+def missing_deposits(rooms: RoomsNeeded, asker: Asker, agreement_id: str) -> dict[str, object]:
+    """Return every signed notice that a deposit was due under the agreement and did not come."""
+    with rooms.database.reading() as session:
+        found = check_agreement_allowed(session, asker, agreement_id, Verb.READ_STATUS)
+        items = []
+        for row in missing.notices_of(session, found):
+            signed = SignedDocument.from_json(row.document)
+            proof = proof_of(session, row.entry_sha256)
+            text = (signed.with_proof(proof) if proof else signed).to_json()
+            items.append(
+                {
+                    "product": row.product_id,
+                    "due_at": rfc3339(row.due_at),
+                    "signed_at": rfc3339(row.signed_at),
+                    "document": json.loads(handed_out(session, rooms, text, [found])),
+                }
+            )
+    return {"items": items, "next": None}
 
 
 @router.get("/trust-root", responses=documented_open())
@@ -143,5 +169,14 @@ def _cadence(
         # Beside the badge: what builds is worth little while nobody can open it.
         "custody_impaired": any(
             one is not None and one.standing is Standing.IMPAIRED for one in standings.values()
+        ),
+        "periods_missed": max(
+            missing.count_since(
+                session,
+                one.agreement_id,
+                product.id,
+                last.finished_at if last and last.finished_at else one.in_force_since,
+            )
+            for one in governing
         ),
     }

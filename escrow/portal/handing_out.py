@@ -1,0 +1,48 @@
+"""A signed document on its way out: with the trust root that the reader's agents vouch for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from escrow.deposits.records import Deposit
+from escrow.evidence.bundles import SignedDocument
+from escrow.evidence.snapshots import snapshot_of
+from escrow.ground.database import Session
+from escrow.ground.identifiers import AgreementId, ProductId
+from escrow.parties.permissions import Principal
+from escrow.portal.finding import agreement_between
+from escrow.portal.rooms import Rooms
+from escrow.portal.routes.standing import class_of
+from escrow.register.inforce import agreements_in_force
+from escrow.register.vouches.vouching import vouched_for
+from escrow.verification.report import VENDOR
+
+
+def agreements_read_under(
+    session: Session, asker: Principal, deposit: Deposit
+) -> list[AgreementId]:
+    """Return the agreements in force for a deposit's product under which the asker reads."""
+    product_id = ProductId(deposit.product_id)
+    if class_of(asker) == VENDOR:
+        return [one.agreement_id for one in agreements_in_force(session, product_id)]
+    found = agreement_between(session, asker, product_id)
+    return [AgreementId(found)] if found else []
+
+
+def handed_out(
+    session: Session, rooms: Rooms, text: str, agreement_ids: Iterable[AgreementId]
+) -> str:
+    """Return a document's text with the snapshot; as it is stored where no agent vouches yet.
+
+    Args:
+        text: as it is stored; what is signed in it is not touched.
+        agreement_ids: those under which the reader reads.
+    """
+    root = rooms.trust_root
+    vouched = vouched_for(session, agreement_ids, root.sha256())
+    document = SignedDocument.from_json(text)
+    key_id = document.envelope.signatures[0][0]
+    if not vouched or root.role_of(key_id) is None:
+        # Signed under keys of another time: today's agents do not speak of those.
+        return text
+    return document.with_snapshot(snapshot_of(root, vouched)).to_json()

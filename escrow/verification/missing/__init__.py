@@ -1,0 +1,1 @@
+"""That a deposit is owed and did not come: found by the clock, signed, logged, told."""
