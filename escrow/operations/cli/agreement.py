@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -211,6 +212,30 @@ def destroy(
     from escrow.operations.cli.endings import begin
 
     begin(agreement, "destruction", "request-destruction", key, statement=statement)
+
+
+@app.command("missing")
+def missing(
+    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
+    save: Annotated[
+        Path | None, typer.Option(help="Keep the signed notices in this folder.")
+    ] = None,
+) -> None:
+    """List the signed notices that a deposit was due and did not come, newest first.
+
+    Example: escrow agreement missing agr_01kb… --save notices
+    """
+    items = remote.call("GET", f"{_path(agreement)}/missing-deposits").json()["items"]
+    if save is not None:
+        save.mkdir(parents=True, exist_ok=True)
+        for item in items:
+            name = f"missing-{item['product']}-{item['due_at'][:10]}.json"
+            text = json.dumps(item["document"], indent=1, ensure_ascii=False)
+            (save / name).write_text(text + "\n", encoding="utf-8")
+    if wants_json():
+        give({"items": items})
+        return
+    give_table(items, ("product", "due_at", "signed_at"), "No deposit was missing.")
 
 
 def send_act(agreement: str, act: str, subject: dict[str, object], key: Path) -> None:

@@ -48,8 +48,10 @@ vendor       agreement file {toml}
 vendor       agreement list
 vendor       agreement show {agreement}
 vendor       agreement accept {filed} --key {ada}
+beneficiary  agreement missing {agreement} --save {folder}
 beneficiary  agreement prove-recipient {filed} --key {bo} --identity {bo_age}
 operator     ceremony hold {accepted}
+agent_1      ceremony vouch {filed} --key {cy} --trust-root {root}
 agent_2      ceremony contribute {agreement} --identity {di_age} --to {cy_public} {keep}
 agent_1      ceremony open-canary {contributed} --identity {cy_age} --key {cy}
 agent_1      ceremony drill {agreement} --panel

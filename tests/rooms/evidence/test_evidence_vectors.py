@@ -3,21 +3,22 @@
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from escrow.evidence import dsse
 from escrow.evidence.acts import ACT_TYPE, parse_act
-from escrow.evidence.bundles import SignedDocument, sign_statement
+from escrow.evidence.bundles import SignedDocument, sign_statement, sign_together
 from escrow.evidence.checking import check_document
 from escrow.evidence.dsse import Envelope, pae
 from escrow.evidence.receipts import AgreementFacts, DepositFacts, GitFacts, PartFacts
 from escrow.evidence.receipts import receipt_statement as receipt
-from escrow.evidence.statements import PAYLOAD_TYPE, Stamp
+from escrow.evidence.snapshots import Agents, TrustSnapshot, Vouched, vouch_subject
+from escrow.evidence.statements import PAYLOAD_TYPE, REPORT_TYPE, SUMMARY_TYPE, Stamp, statement
 from escrow.evidence.trustroot import TrustRoot
-from escrow.ground.digests import canonical_json
+from escrow.ground.digests import canonical_json, sha256_hex
 from escrow.ground.signatures import PublicKey
 from escrow.ledger.checkpoints import sign_checkpoint
 from escrow.ledger.entries import sign_entry
@@ -25,8 +26,10 @@ from escrow.ledger.events import Event, Stream
 from escrow.ledger.leaves import sign_leaf
 from escrow.ledger.verifying import LedgerProof
 from escrow.testing.ledgers import named_key
+from escrow.verification.missing.rules import Owed, missing_statement
 
 FILE = Path(__file__).resolve().parents[3] / "docs/protocol/vectors/statements-1.json"
+FILE_2 = FILE.with_name("statements-2.json")
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -149,3 +152,75 @@ def test_a_stranger_checks_by_the_document_alone(published: dict) -> None:
     assert named == hashlib.sha256(payload).hexdigest()
     digest = hashlib.sha256(canonical_json(published["trust_root"])).hexdigest()
     assert published["fingerprint"].replace(" ", "") == digest
+
+
+def _vouch(agent: str) -> Envelope:
+    value = {
+        "v": 1,
+        "act": "vouch-trust-root",
+        "subject": vouch_subject("agr_01", _trust_root().sha256()),
+        "key": str(named_key(f"vector/{agent}").public),
+        "nonce": "0" * 64,
+        "at": "2026-01-02T03:04:05.000Z",
+    }
+    return dsse.sign(ACT_TYPE, canonical_json(value), named_key(f"vector/{agent}"))
+
+
+def _vectors_2() -> dict[str, object]:
+    """A report with a summary beside it, its keys vouched for; a notice of a missing deposit."""
+    stamp = Stamp("Trial Escrow", "demo", "1.0")
+    subject = [("dep_01", "ee" * 32)]
+    report = statement(subject, REPORT_TYPE, {"v": 1, "service": stamp.to_json()})
+    summary = {
+        "verifier": {"id": f"urn:escrow:demo:worker:{named_key('vector/worker').public.key_id}"},
+        "timeVerified": "2026-01-02T03:04:05.000Z",
+        "resourceUri": "urn:escrow:deposit:dep_01",
+        "policy": {"uri": "urn:escrow:agreement:agr_01:1:level:build"},
+        "inputAttestations": [{"uri": REPORT_TYPE, "digest": {"sha256": sha256_hex(report)}}],
+        "verificationResult": "PASSED",
+        "verifiedLevels": ["ESCROW_BUILD"],
+    }
+    beside = [statement(subject, SUMMARY_TYPE, summary)]
+    owed = Owed("agr_01", 1, "prd_01", "build", AT, 3, timedelta(days=90), timedelta(days=14))
+    snapshot = TrustSnapshot(
+        _trust_root(), (Vouched("agr_01", (_vouch("agent-1"), _vouch("agent-2"))),)
+    )
+    signed = sign_together(report, beside, named_key("vector/worker"))
+    return {
+        "agents": [str(named_key(f"vector/agent-{at}").public) for at in (1, 2, 3)],
+        "k": 2,
+        "document": json.loads(_logged(signed).with_snapshot(snapshot).to_json()),
+        "missing_deposit": missing_statement(stamp, owed, owed.missed(LATE)[0], "dd" * 32).decode(),
+    }
+
+
+LATE = AT + timedelta(days=105)
+
+
+def _logged(signed: SignedDocument) -> SignedDocument:
+    event = Event(
+        stream=Stream("agreement", "agr_01"),
+        sequence=0,
+        previous=None,
+        type="verification:report:signed",
+        role="worker",
+        actor="worker",
+        at=AT,
+        nonce="0" * 64,
+        data={
+            "statement_sha256": signed.statement_sha256,
+            "beside_sha256": signed.beside_sha256,
+        },
+    )
+    entry = sign_entry(event, named_key("vector/worker"))
+    leaf = sign_leaf(entry, named_key("vector/leaf"))
+    note = sign_checkpoint(1, leaf.hash, named_key("vector/log")).note
+    return signed.with_proof(LedgerProof(entry, 0, leaf.key_hash, leaf.signature, (), note))
+
+
+def test_version_2_is_what_this_code_makes_and_takes() -> None:
+    published = json.loads(FILE_2.read_text(encoding="utf-8"))
+    assert published == _vectors_2()
+    agents = Agents(tuple(PublicKey.parse(one) for one in published["agents"]), published["k"])
+    checked = check_document(json.dumps(published["document"]), None, [agents])
+    assert [one.kind.name for one in checked.beside] == ["summary"]

@@ -53,6 +53,7 @@ POST   /agreements                                   in  in  in  403 404 in  in 
 GET    /agreements                                   in  in  in  in  in  in  in  in  in  401
 GET    /agreements/{agreement_id}                    in  in  in  in  in  404 404 404 404 401
 GET    /agreements/{agreement_id}/text               in  in  in  in  in  404 404 404 404 401
+GET    /agreements/{agreement_id}/missing-deposits   in  in  in  in  in  404 404 404 404 401
 GET    /agreements/{agreement_id}/status             in  in  in  in  in  404 404 404 404 401
 POST   /agreements/{agreement_id}/acts               403 in  in  in  403 404 404 404 404 401
 POST   /agreements/{agreement_id}/ceremony           in  403 403 in  403 404 404 404 404 401
