@@ -46,6 +46,7 @@ CLIENT_VARIABLES = frozenset(
         "ESCROW_ONE_TIME_TOKEN",
         "ESCROW_PASSPHRASE",
         "ESCROW_PASSPHRASE_FILE",
+        "ESCROW_PIN_FILE",
         "ESCROW_TRUST_ROOT",
         "ESCROW_OUTPUT_JSON",
     }

@@ -59,6 +59,7 @@ from escrow.vault.ceremony import (
     open_share_file,
     seal_canary_share,
 )
+from escrow.vault.continuity.copies import ContinuityFolder
 from escrow.vault.keys import FileKeyManager, InsecureKeyManager, KeyManager
 from escrow.vault.lanes import LaneAnnouncement, verify_lane
 from escrow.verification.examine import Examiner, Tools
@@ -122,13 +123,15 @@ class PortalWorld:
 
     # Further persons of the vendor who sign the agreement; they use the vendor's token.
     more_signers: tuple[str, ...] = ()
+    # Whose people may hold their keys elsewhere.
+    cast_class: type[AgreementCast] = AgreementCast
 
     def __init__(self, folder: Path, changes: Mapping[str, str] | None = None) -> None:
         # The tables' import is what makes the ledger's world create them all.
         self.tables = tables.ROOMS
         self.ledger = LedgerWorld(folder)
         self.database, self.clock = self.ledger.database, self.ledger.clock
-        self.cast = AgreementCast(changes=changes or {})
+        self.cast = self.cast_class(changes=changes or {})
         self.scratch = folder / "scratch"
         for name in ("pushes", "uploads", "logs"):
             (self.scratch / name).mkdir(parents=True, exist_ok=True)
@@ -373,6 +376,10 @@ class PortalWorld:
             warnings.simplefilter("ignore", InsecureKeyManager)
             return FileKeyManager(folder)
 
+    def continuity(self, folder: Path) -> ContinuityFolder | None:
+        """Return the continuity copies; a world that has holders brings them."""
+        return None
+
     def _grounds(self, folder: Path) -> Grounds:
         keys = self.key_manager(folder)
         key = self.ledger.key("keyholder")
@@ -387,6 +394,7 @@ class PortalWorld:
             clock=self.clock,
             heads=self.ledger.heads,
             stamp=self._stamp,
+            continuity=self.continuity(folder.parent),
         )
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -134,19 +135,30 @@ class X25519Identity:
 
     def unwrap(self, unverified_stanza: Stanza) -> FileKey | None:
         """Return the file key, None when the stanza is for another identity."""
-        if len(unverified_stanza.arguments) != 1:
-            raise malformed("X25519 arguments")
-        share = decode_base64(unverified_stanza.arguments[0], 32)
-        _check_body(unverified_stanza)
-        try:
-            shared = X25519PrivateKey.from_private_bytes(self.raw).exchange(
-                X25519PublicKey.from_public_bytes(share)
-            )
-        except ValueError:
-            # The library refuses the all-zero shared secret, as age.md demands.
-            raise malformed("X25519 share of low order") from None
-        key = _x25519_wrap_key(shared, share, self.recipient.raw)
-        return _unwrap_under(key, unverified_stanza.body)
+
+        def exchange(share: bytes) -> bytes:
+            private = X25519PrivateKey.from_private_bytes(self.raw)
+            return private.exchange(X25519PublicKey.from_public_bytes(share))
+
+        return _unwrap_x25519(unverified_stanza, self.recipient, exchange)
+
+
+@dataclass(frozen=True)
+class ExchangedIdentity:
+    """A classical identity whose secret is elsewhere, such as on a token.
+
+    Args:
+        recipient: the public half.
+        exchange: gives the X25519 shared secret with a public share.
+    """
+
+    kind: ClassVar[str] = "X25519"
+    recipient: X25519Recipient
+    exchange: Callable[[bytes], bytes] = field(repr=False)
+
+    def unwrap(self, unverified_stanza: Stanza) -> FileKey | None:
+        """Return the file key, None when the stanza is for another identity."""
+        return _unwrap_x25519(unverified_stanza, self.recipient, self.exchange)
 
 
 @dataclass(frozen=True)
@@ -250,6 +262,24 @@ class Passphrase:
     def _wrap_key(self, salt: bytes, log_n: int) -> bytes:
         kdf = Scrypt(salt=_SCRYPT_LABEL + salt, length=32, n=1 << log_n, r=8, p=1)
         return kdf.derive(self.text.encode())
+
+
+def _unwrap_x25519(
+    unverified_stanza: Stanza, recipient: X25519Recipient, exchange: Callable[[bytes], bytes]
+) -> FileKey | None:
+    if len(unverified_stanza.arguments) != 1:
+        raise malformed("X25519 arguments")
+    share = decode_base64(unverified_stanza.arguments[0], 32)
+    _check_body(unverified_stanza)
+    try:
+        shared = exchange(share)
+    except ValueError:
+        # The library refuses the all-zero shared secret, as age.md demands.
+        shared = bytes(32)
+    # Asked again, since a token may not refuse it.
+    if not any(shared):
+        raise malformed("X25519 share of low order") from None
+    return _unwrap_under(_x25519_wrap_key(shared, share, recipient.raw), unverified_stanza.body)
 
 
 def _x25519_wrap_key(shared: bytes, share: bytes, recipient: bytes) -> bytes:

@@ -12,6 +12,7 @@ from escrow.operations.cli import (
     agreement,
     check,
     confirm,
+    continuity,
     deposit,
     endings,
     keys,
@@ -61,6 +62,7 @@ def escrow(
     """Take what stands before a command."""
 
 
+admin.app.add_typer(continuity.app, name="continuity")
 app.add_typer(admin.app, name="admin")
 app.add_typer(agreement.app, name="agreement")
 # The ceremony's own commands, and those of the sessions that follow it.

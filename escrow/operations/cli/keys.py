@@ -2,7 +2,8 @@
 
 NAME.pem is the Ed25519 signing key (PKCS #8; stock openssl reads it), NAME.age the age identity
 for shares or for receiving a release (an age file under the passphrase; stock age opens it),
-NAME.public.json the two public halves: what goes into an agreement.
+NAME.public.json the two public halves: what goes into an agreement. On a token
+there is NAME.token.json in place of the first two; every command takes it for --key and --identity.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from escrow.operations.cli.output import give
 from escrow.operations.cli.secrets import passphrase
 
 if TYPE_CHECKING:
-    from escrow.ground.signatures import SigningKey
+    from escrow.ground.signatures import Signer
     from escrow.vault import age
+    from escrow.vault.age_keys import ExchangedIdentity
 
 _AGE_MAGIC = b"age-encryption.org/"
+_ON_TOKEN = ".token.json"  # noqa: S105 - the end of a name
 
-AgeIdentity: TypeAlias = "age.X25519Identity | age.HybridIdentity"
+AgeIdentity: TypeAlias = "age.X25519Identity | age.HybridIdentity | ExchangedIdentity"
 
 app = typer.Typer(help="Make and show a person's own keys.", no_args_is_help=True)
 
@@ -53,36 +56,62 @@ def new(
     post_quantum: Annotated[
         bool, typer.Option("--post-quantum", help="An age1pq… recipient (needs age 1.3 to open).")
     ] = False,
+    token: Annotated[
+        str | None, typer.Option(help="Make both on this PKCS#11 token, by its label.")
+    ] = None,
+    module: Annotated[
+        Path | None, typer.Option(help="The token's library, such as /usr/lib/…/pkcs11.so.")
+    ] = None,
 ) -> None:
-    """Make a signing key and an age identity, both under one passphrase.
+    """Make a signing key and an age identity, both under one passphrase, or both on a token.
 
     Example: escrow keys new ada --in ~/escrow-keys
     """
-    from escrow.ground.signatures import SigningKey
-    from escrow.vault import age
-
     if name in ("", ".", "..") or Path(name).name != name:
         raise BadKeyName(
             f"{name!r} is no name for key files.", "Give a plain name; --in says which folder."
         )
-    paths = [folder / f"{name}{ending}" for ending in (".pem", ".age", ".public.json")]
+    endings = (".pem", ".age", _ON_TOKEN, ".public.json")
+    paths = [folder / f"{name}{ending}" for ending in endings]
     if existing := [path for path in paths if path.exists()]:
         raise KeysExist(
             f"{existing[0]} stands already.", "Choose another name; keys are never overwritten."
         )
     folder.mkdir(parents=True, exist_ok=True)
+    if token is None and module is None:
+        signing, recipient = _in_files(name, paths[0], paths[1], post_quantum)
+    else:
+        signing, recipient = _on_token(name, paths[2], token, module, post_quantum)
+    public = {"name": name, "signing_key": signing, "age_recipient": recipient}
+    paths[3].write_text(json.dumps(public, indent=2) + "\n", encoding="utf-8")
+    give(public)
+
+
+def _in_files(name: str, pem: Path, sealed: Path, post_quantum: bool) -> tuple[str, str]:
+    from escrow.ground.signatures import SigningKey
+    from escrow.vault import age
+
     secret = passphrase(f"the keys of {name}", confirm=True)
     signing = SigningKey.generate()
     identity = age.new_hybrid_identity() if post_quantum else age.new_x25519_identity()
-    signing.write(paths[0], secret)
-    age.write_identity_file(paths[1], identity, age.Passphrase(secret) if secret else None)
-    public = {
-        "name": name,
-        "signing_key": str(signing.public),
-        "age_recipient": str(identity.recipient),
-    }
-    paths[2].write_text(json.dumps(public, indent=2) + "\n", encoding="utf-8")
-    give(public)
+    signing.write(pem, secret)
+    age.write_identity_file(sealed, identity, age.Passphrase(secret) if secret else None)
+    return str(signing.public), str(identity.recipient)
+
+
+def _on_token(
+    name: str, path: Path, token: str | None, module: Path | None, post_quantum: bool
+) -> tuple[str, str]:
+    from escrow.operations.cli.token_keys import TokenKeys
+
+    if token is None or module is None or post_quantum:
+        raise BadKeyName(
+            "Keys on a token need its label and its library, and are not post-quantum.",
+            "Give --token and --module together, without --post-quantum.",
+        )
+    keys = TokenKeys.make(module, token, name)
+    keys.write(path)
+    return keys.signing_key, keys.share_recipient
 
 
 @app.command("show")
@@ -108,10 +137,15 @@ def read_identity(path: Path) -> AgeIdentity:
 
     Raises:
         BadIdentity: no such file, or no identity in it.
+        BadTokenFile, TokenUnavailable, TokenPinWrong: it names a token.
         WrongPassphrase: the passphrase does not open it.
     """
     from escrow.vault import age
 
+    if path.name.endswith(_ON_TOKEN):
+        from escrow.operations.cli.token_keys import TokenKeys
+
+        return TokenKeys.read(path).identity()
     try:
         with path.open("rb") as file:
             protected = file.read(len(_AGE_MAGIC)) == _AGE_MAGIC
@@ -122,14 +156,19 @@ def read_identity(path: Path) -> AgeIdentity:
     )
 
 
-def read_signing_key(path: Path) -> SigningKey:
+def read_signing_key(path: Path) -> Signer:
     """Return the signing key of a file, asking for its passphrase when it has one.
 
     Raises:
         BadKeyFile: no such file, no key in it, or the passphrase does not open it.
+        BadTokenFile, TokenUnavailable, TokenPinWrong: it names a token.
     """
     from escrow.ground.signatures import SigningKey
 
+    if path.name.endswith(_ON_TOKEN):
+        from escrow.operations.cli.token_keys import TokenKeys
+
+        return TokenKeys.read(path)
     try:
         protected = b"ENCRYPTED" in path.read_bytes()[:100]
     except OSError:

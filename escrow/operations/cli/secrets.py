@@ -11,6 +11,8 @@ from escrow.ground.errors import InvalidInput
 
 PASSPHRASE_FILE_VARIABLE = "ESCROW_PASSPHRASE_FILE"  # noqa: S105 - a name, not a passphrase
 
+PIN_FILE_VARIABLE = "ESCROW_PIN_FILE"
+
 
 class NoPassphrase(InvalidInput):
     """A key file needs a passphrase and none can be had."""
@@ -46,3 +48,22 @@ def passphrase(purpose: str, *, confirm: bool = False) -> str | None:
     if confirm and getpass.getpass("The same again: ") != text:
         raise NoPassphrase("The two passphrases differ.", "Run the command again.")
     return text or None
+
+
+def pin(purpose: str) -> str:
+    """Return a token's PIN: from the file that is named, or asked for.
+
+    Raises:
+        NoPassphrase: neither a file is named nor is anybody there to ask.
+        TokenUnavailable: the file cannot be read.
+    """
+    from escrow.ground.pkcs11_tokens import read_pin
+
+    if path := os.environ.get(PIN_FILE_VARIABLE):
+        return read_pin(Path(path))
+    if not sys.stdin.isatty():
+        raise NoPassphrase(
+            f"The PIN of {purpose} is needed and there is no terminal to ask on.",
+            f"Put it into a file and its path into {PIN_FILE_VARIABLE}; /dev/fd/3 is one, too.",
+        )
+    return getpass.getpass(f"PIN of {purpose}: ")

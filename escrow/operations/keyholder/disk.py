@@ -86,6 +86,16 @@ class OwnDisk:
         """The file key manager's folder."""
         return self._folder / "key-manager"
 
+    @property
+    def continuity(self) -> Path:
+        """The continuity copies, which somebody replicates outside the operator's account."""
+        return self.continuity_of(self._folder)
+
+    @staticmethod
+    def continuity_of(folder: Path) -> Path:
+        """Return where the copies lie, for whoever reads no key."""
+        return folder / "continuity"
+
     def public_keys(self) -> dict[str, str]:
         """Return the public halves, as they go into the trust root."""
         return {

@@ -151,6 +151,8 @@ class Endings:
         found = product.withdrawal_of(deposit_id)
         payloads = payloads_to_shred(product, deposit_id)
         headers = shreds.delete_headers_of_payloads(session, payloads)
+        if self._on.continuity is not None:
+            self._on.continuity.forget_payloads(payloads)
         cause = found[1].id if found else deposit_id
         documents = self._let_go(session, product_id, deposit_id, payloads, cause)
         data: dict[str, object] = {
@@ -223,6 +225,9 @@ class Endings:
     def _destroy(self, session: Session, sight: Sight, ending: Ending) -> None:
         on, now = self._on, self._on.clock.now()
         key = self._destroy_key(sight.agreement_id, now)
+        if on.continuity is not None:
+            # What opens without the key must not outlive it.
+            on.continuity.forget_agreement(sight.agreement_id)
         payloads = shreds.payloads_of_agreement(session, sight.agreement_id)
         headers = shreds.delete_headers_of_agreement(session, sight.agreement_id)
         for product_id in sorted(set(payloads.values())):

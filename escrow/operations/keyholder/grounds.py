@@ -19,6 +19,7 @@ from escrow.ledger.sequencing import Sequencer
 from escrow.ledger.stream_heads import StreamHeads
 from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
 from escrow.operations.keyholder.outside import NOBODY, Outside
+from escrow.vault.continuity.copies import ContinuityFolder
 from escrow.vault.keys import KeyManager
 
 
@@ -49,6 +50,8 @@ class Grounds:
     heads: StreamHeads
     stamp: Stamp
     outside: Outside = NOBODY
+    # None where no holders outside the operator are set.
+    continuity: ContinuityFolder | None = None
 
     def sequence(self) -> None:
         """Take every waiting entry into the tree and sign a checkpoint."""
@@ -136,6 +139,7 @@ def grounds_of(
     clock: Clock,
     stamp: Stamp,
     anchors: Anchors = NO_ANCHORS,
+    continuity: ContinuityFolder | None = None,
 ) -> Grounds:
     """Return the keyholder's possessions, its own role added to those it believes."""
     roles = {**pinned.roles, KEYHOLDER: disk.role_key.public}
@@ -162,4 +166,5 @@ def grounds_of(
         heads=heads,
         stamp=stamp,
         outside=Outside(anchors, trusted, disk.last_witnessed),
+        continuity=continuity,
     )

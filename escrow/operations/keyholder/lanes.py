@@ -19,6 +19,7 @@ from escrow.ground.identifiers import DepositId, PartId, ProductId
 from escrow.ledger.appending import Entry
 from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.ceremonies import DEALT
+from escrow.operations.keyholder.continuity import keep_copies
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
 from escrow.operations.keyholder.reopened_keys import sealed_keys_of
@@ -101,6 +102,8 @@ class Lanes:
                 "headers": [described(one) for one in written],
             }
             entry = self._write(session, product_id, HEADERS_WRITTEN, data)
+            # Before the acknowledgement, like the headers: what is promised is also continued.
+            keep_copies(on, session, records.header_records_of(session, identifier))
             closes_at = max(lane.closes_at, on.clock.now() + LATE_LIFETIME)
             records.note_headers_entry(session, lane, entry.entry_sha256, closes_at)
 

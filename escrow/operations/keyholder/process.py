@@ -50,6 +50,7 @@ from escrow.operations.keyholder.wire import PORTAL, WORKER, keyholder_desk
 from escrow.operations.running import begin
 from escrow.vault import age
 from escrow.vault.ceremony import deal
+from escrow.vault.continuity.copies import ContinuityFolder, Holders
 
 # What nobody closed is closed by the clock; looking every ten minutes is often enough
 # for a limit of days.
@@ -119,7 +120,9 @@ def _desk(settings: Settings, disk: OwnDisk, pinned: Pinned, anchors: Anchors) -
         stamp = Stamp(SERVICE_NAME, settings.env, __version__)
         keys = key_manager_of(settings, disk)
         clock = SystemClock()
-        grounds = grounds_of(database, disk, pinned, keys, clock, stamp, anchors)
+        holders = settings.continuity_holders
+        kept = ContinuityFolder(disk.continuity, Holders.read(holders)) if holders else None
+        grounds = grounds_of(database, disk, pinned, keys, clock, stamp, anchors, kept)
         lanes = Lanes(grounds)
         _sweep(lanes.close_overdue)
         _sweep(Custody(grounds).close_overdue)

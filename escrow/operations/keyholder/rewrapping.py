@@ -13,6 +13,7 @@ from escrow.ground.database import Session
 from escrow.ground.identifiers import DepositId, DocumentId
 from escrow.ledger.chains import ChainedEvent
 from escrow.ledger.events import Event, NewEvent, Stream
+from escrow.operations.keyholder.continuity import keep_copies
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import Evidence, proven_stream
 from escrow.operations.keyholder.grounds import Grounds
@@ -193,6 +194,7 @@ def reseal_headers(
     while some := list(islice(described_rows, _COMMITMENTS_PER_EVENT)):
         data = {"epoch": fresh.epoch, "headers": some}
         on.scribe.append(session, NewEvent(stream, RESEALED, KEYHOLDER, data))
+    keep_copies(on, session, written)
 
 
 def commitments_in(events: Iterable[ChainedEvent]) -> Iterator[tuple[object, ...]]:

@@ -29,6 +29,7 @@ TABLE = """
 -            keys show bo --in {keys}
 -            agreement new --set title=Escrow
 -            agreement check {toml}
+-            admin continuity runbook
 -            trust-root --save {save}
 -            check {receipt} --trust-root {root}
 -            admin claim --name Ada --email ada@operator.example --one-time-token {one_time}
@@ -118,8 +119,9 @@ class Line:
     def command(self) -> str:
         """The words before the first that is no command's name."""
         words = self.text.split()
-        two = " ".join(words[:2])
-        return two if words[0] in GROUPS else words[0]
+        group = words[0] in GROUPS
+        below = " ".join(words[:2]) in GROUPS_BELOW
+        return " ".join(words[: 1 + group + below])
 
     @property
     def names(self) -> list[str]:
@@ -133,6 +135,7 @@ class Line:
 
 _GROUPS = "admin agreement ceremony config deposit ending keys ledger product release request"
 GROUPS = _GROUPS.split()
+GROUPS_BELOW = ("admin continuity",)
 LINES = [Line(*text.split(maxsplit=1)) for text in TABLE.strip().splitlines()]
 
 

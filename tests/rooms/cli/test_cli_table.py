@@ -19,6 +19,7 @@ PROCESSES = {"serve", "portal", "worker", "keyholder", "alive", "docs"}
 PROCESSES |= {"admin init", "admin images", "admin migrate", "ledger verify", "ledger fsck"}
 # These open the stores themselves; test_cli_storage.py types them.
 PROCESSES |= {"admin scrub", "admin storage"}
+PROCESSES |= {"admin continuity export"}
 
 
 def _walk(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:

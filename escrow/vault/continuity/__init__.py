@@ -1,0 +1,1 @@
+"""Continuity copies: what stays openable when the operator and his key manager are gone."""

@@ -1,0 +1,246 @@
+"""Continuity copies: what opens Lock B when the operator and his key manager are gone.
+
+Beside each header record of the agents' lock a second copy of the same header is sealed to the
+agreement's *continuity key*, whose secret is split among holders outside the operator and kept
+nowhere. Lock A stays: the copy holds a header to the agents' sealing key, never a file key, and
+standing custody's records are not copied. Everything in the folder is ciphertext or public, made
+to be replicated outside the operator's account; a runbook and one script for stock Python lie
+beside it. This module does not decide when a copy is made, and logs nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import shutil
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from escrow.ground.digests import Sha256Hex, canonical_json, sha256_hex
+from escrow.ground.errors import InvalidInput, Unavailable
+from escrow.ground.identifiers import AgreementId, DepositId
+from escrow.vault.age import encrypt_bytes, hybrid_identity_from_seed, parse_recipient
+from escrow.vault.age_keys import SEED_BYTES
+from escrow.vault.ceremony import check_quorum
+from escrow.vault.errors import BadQuorum, BadRecipient
+from escrow.vault.shares import split
+
+SHARE_VERSION = 1
+# A list of a few people; more is another file.
+MAX_HOLDERS_BYTES = 64 * 1024
+
+_KEY_FILE = "continuity.recipient"
+PARTS_FILE = "parts.txt"
+RUNBOOK, SCRIPT = "RUNBOOK.md", "combine.py"
+# Read when this is loaded: later the keyholder's own user may not see the program's files.
+_BESIDE = {name: (Path(__file__).parent / name).read_bytes() for name in (RUNBOOK, SCRIPT)}
+
+
+class BadContinuityHolders(InvalidInput):
+    """The file that names the continuity holders cannot be used."""
+
+    code = "vault.bad-continuity-holders"
+
+
+class ContinuityUnavailable(Unavailable):
+    """The folder of the continuity copies cannot be read or written."""
+
+    code = "vault.continuity-unavailable"
+
+
+@dataclass(frozen=True)
+class Holders:
+    """Who holds shares of continuity keys: any k of them open, together."""
+
+    k: int
+    recipients: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Holders:
+        """Return what stands in the file.
+
+        Raises:
+            BadContinuityHolders: no such file, not the form of docs/keys.md, or no quorum.
+        """
+        try:
+            with path.open("rb") as file:
+                document = tomllib.loads(file.read(MAX_HOLDERS_BYTES).decode())
+            recipients = tuple(str(one["recipient"]) for one in document["holder"])
+            for text in recipients:
+                parse_recipient(text)
+            check_quorum(int(document["k"]), len(recipients))
+            if len(set(recipients)) != len(recipients):
+                raise ValueError("one recipient twice")
+            return cls(int(document["k"]), recipients)
+        except (OSError, ValueError, KeyError, TypeError, BadRecipient, BadQuorum) as problem:
+            raise BadContinuityHolders(
+                f"The continuity holders in {path} cannot be used: {problem}.",
+                "Give k and one [[holder]] with name and recipient each, 1 < k < holders.",
+            ) from problem
+
+
+@dataclass(frozen=True)
+class DealtKey:
+    """A continuity key that was just made: public facts only."""
+
+    recipient: str
+    k: int
+    share_files_sha256: tuple[Sha256Hex, ...]
+
+
+@dataclass(frozen=True)
+class CopiedPart:
+    """A part as its line in ``parts.txt`` tells it."""
+
+    part_id: str
+    payload_sha256: str
+    encoding: str
+    kind: str
+
+    def line(self) -> str:
+        """Return the line."""
+        return f"{self.part_id} {self.payload_sha256} {self.encoding} {self.kind}\n"
+
+
+class ContinuityFolder:
+    """The copies, as files; each is written once, whole or not at all.
+
+    ``<agreement>/holders/<i>.age`` shares · ``<agreement>/agents/<epoch>/<i>.age`` the agents' own
+    share files · ``<agreement>/records/<deposit>/<part>.<epoch>.age`` headers.
+    """
+
+    def __init__(self, folder: Path, holders: Holders) -> None:
+        self._folder, self._holders = folder, holders
+        for name, text in _BESIDE.items():
+            self._write(Path(name), text, replace=True)
+
+    def has_key(self, agreement_id: AgreementId) -> bool:
+        """Tell whether the agreement's continuity key was dealt."""
+        return (self._folder / agreement_id / _KEY_FILE).exists()
+
+    def deal_key(self, agreement_id: AgreementId) -> DealtKey:
+        """Make the continuity key of an agreement, split it among the holders, and forget it.
+
+        The recipient is written last: a crash before leaves a dealing that nothing was sealed to.
+
+        Raises:
+            ContinuityUnavailable: the folder cannot be written.
+        """
+        seed, n = secrets.token_bytes(SEED_BYTES), len(self._holders.recipients)
+        digests = []
+        for index, (share, holder) in enumerate(
+            zip(split(seed, self._holders.k, n), self._holders.recipients, strict=True), start=1
+        ):
+            text = canonical_json(
+                {
+                    "v": SHARE_VERSION,
+                    "agreement_id": agreement_id,
+                    "index": index,
+                    "k": self._holders.k,
+                    "n": n,
+                    "share": base64.b64encode(share).decode(),
+                }
+            )
+            sealed = encrypt_bytes(text, [parse_recipient(holder)])
+            self._write(Path(agreement_id, "holders", f"{index}.age"), sealed, replace=True)
+            digests.append(sha256_hex(sealed))
+        recipient = str(hybrid_identity_from_seed(seed).recipient)
+        self._write(Path(agreement_id, _KEY_FILE), recipient.encode() + b"\n", replace=False)
+        return DealtKey(recipient, self._holders.k, tuple(digests))
+
+    def keep_share_file(
+        self, agreement_id: AgreementId, epoch: int, index: int, share_file: bytes
+    ) -> None:
+        """Keep an agent's own sealed share file: with the service off, nobody else has it."""
+        place = Path(agreement_id, "agents", str(epoch), f"{index}.age")
+        self._write(place, share_file, replace=False)
+
+    def keep_parts(
+        self, agreement_id: AgreementId, deposit_id: DepositId, parts: list[CopiedPart]
+    ) -> None:
+        """Keep the list of a deposit's parts: no names, no digest of any content."""
+        text = "".join(part.line() for part in parts)
+        place = Path(agreement_id, "records", deposit_id, PARTS_FILE)
+        self._write(place, text.encode(), replace=False)
+
+    def keep_header(
+        self,
+        agreement_id: AgreementId,
+        deposit_id: DepositId,
+        part_id: str,
+        epoch: int,
+        header: bytes,
+    ) -> Sha256Hex:
+        """Seal a header to the continuity key, keep it, and return the copy's digest.
+
+        One that stands there is kept: the ledger has its digest.
+        """
+        place = Path(agreement_id, "records", deposit_id, f"{part_id}.{epoch}.age")
+        path = self._folder / place
+        if not path.exists():
+            recipient = (self._folder / agreement_id / _KEY_FILE).read_text().strip()
+            sealed = encrypt_bytes(header, [parse_recipient(recipient)])
+            self._write(place, sealed, replace=False)
+        return sha256_hex(path.read_bytes())
+
+    def forget_payloads(self, payloads: Iterable[str]) -> None:
+        """Remove every copy that leads to these payloads, of whatever agreement; repeatable.
+
+        Replicas outside are beyond our reach: who keeps them has to follow.
+
+        Raises:
+            ContinuityUnavailable: the folder cannot be written.
+        """
+        gone = set(payloads)
+        for listed in self._folder.glob(f"*/records/*/{PARTS_FILE}"):
+            lines = listed.read_text().splitlines(keepends=True)
+            kept = [line for line in lines if line.split()[1] not in gone]
+            if kept == lines:
+                continue
+            # The list last: a crash before leaves it for the next time.
+            for line in set(lines) - set(kept):
+                for copy in listed.parent.glob(f"{line.split()[0]}.*.age"):
+                    copy.unlink(missing_ok=True)
+            self._write(listed.relative_to(self._folder), "".join(kept).encode(), replace=True)
+
+    def forget_agreement(self, agreement_id: AgreementId) -> None:
+        """Remove an agreement's copies and shares; repeatable.
+
+        Raises:
+            ContinuityUnavailable: the folder cannot be written.
+        """
+        if (self._folder / agreement_id).exists():
+            try:
+                shutil.rmtree(self._folder / agreement_id)
+            except OSError as problem:
+                raise _unavailable(problem) from problem
+
+    def _write(self, place: Path, content: bytes, *, replace: bool) -> None:
+        path = self._folder / place
+        if path.exists() and not replace:
+            return
+        staged = path.with_name(f".new-{secrets.token_hex(8)}")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with staged.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(path)
+            descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as problem:
+            raise _unavailable(problem) from problem
+
+
+def _unavailable(problem: OSError) -> ContinuityUnavailable:
+    return ContinuityUnavailable(
+        f"The continuity copies cannot be written: {problem.strerror}.",
+        "Free space on the keyholder's disk or correct its rights; then try again.",
+    )
