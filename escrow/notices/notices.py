@@ -61,6 +61,8 @@ class Kind(StrEnum):
     DESTRUCTION_CANCELLED = "destruction-cancelled"
     DESTRUCTION_EXECUTED = "destruction-executed"
     DEPOSIT_MISSING = "deposit-missing"
+    RECIPIENT_PROOF_DUE = "recipient-proof-due"
+    RECIPIENT_UNPROVEN = "recipient-unproven"
 
 
 class Reader(StrEnum):
@@ -116,6 +118,8 @@ RULES: Mapping[Kind, KindRule] = MappingProxyType(
         Kind.DESTRUCTION_CANCELLED: KindRule(names_request=False),
         Kind.DESTRUCTION_EXECUTED: KindRule(names_request=False),
         Kind.DEPOSIT_MISSING: KindRule(names_request=False),
+        Kind.RECIPIENT_PROOF_DUE: KindRule(names_request=False, names_day=True),
+        Kind.RECIPIENT_UNPROVEN: KindRule(names_request=False),
     }
 )
 

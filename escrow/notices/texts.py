@@ -325,6 +325,24 @@ _ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
                 "agreement says.",
             ),
         ),
+        Kind.RECIPIENT_PROOF_DUE: Wording(
+            "Key of a release to be proven again",
+            "A key to which a release to you would be sealed was last proven almost a year ago.",
+            _told(
+                beneficiary="Fetch it from where it is kept and open the canary before the last "
+                "day has ended: 'escrow agreement prove-recipient'. If it is lost, file a new "
+                "version of the agreement with another.",
+            ),
+        ),
+        Kind.RECIPIENT_UNPROVEN: Wording(
+            "A release would be unreadable",
+            "A key to which a release would be sealed has not been proven for a year. If it is "
+            "lost, nobody could read what is released.",
+            _told(
+                beneficiary="Open the canary now: 'escrow agreement prove-recipient'. If the key "
+                "is lost, file a new version of the agreement with another.",
+            ),
+        ),
     }
 )
 

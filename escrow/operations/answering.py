@@ -20,6 +20,7 @@ from escrow.operations.assembly import Portal
 from escrow.parties.idempotency import forget_expired
 from escrow.portal.app import make_app
 from escrow.portal.rooms import Rooms
+from escrow.register.proofs import keep_proofs_current
 
 # Requests that are under way get this long to end; pushes and uploads are resumed or sent again.
 GRACE_SECONDS = 10
@@ -111,6 +112,7 @@ def _keep_up(portal: Portal) -> None:
                 rooms.custody.tell_of_all()
                 custody_at = time.monotonic() + CUSTODY_SECONDS
             with rooms.database.writing() as session:
+                keep_proofs_current(session, rooms.scribe, rooms.clock.now())
                 forget_expired(session, rooms.clock.now())
         except Exception:
             # A worker loop: a database that is away for a while must not end the upkeep.

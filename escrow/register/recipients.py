@@ -1,7 +1,8 @@
 """Beneficiaries' recipients: a canary sealed to each, and the proof that it was opened.
 
 The secret is not kept: the row holds a salted commitment, so who reads the database can prove
-nothing with it. A recipient that a new version takes over unchanged stays proven.
+nothing with it. A recipient that a new version takes over unchanged stays proven, for a year
+(``proofs``).
 """
 
 from __future__ import annotations
@@ -60,14 +61,15 @@ def seal_canaries(
     for party in terms.beneficiaries:
         for one in party.recipients:
             if one.recipient not in known:
-                row = _seal(agreement_id, party.organisation, one.kind, one.recipient, now)
+                row = seal_canary(agreement_id, party.organisation, one.kind, one.recipient, now)
                 records.add(session, row)
 
 
 def canaries_of(
     session: Session, agreement_id: AgreementId, organisation: str | None = None
 ) -> list[RecipientCanary]:
-    """Return the canaries of an agreement, or of one beneficiary by its short name."""
+    """Return the newest canary of each recipient, of an agreement or of one beneficiary."""
+    newest = {row.recipient: row for row in records.canaries_of(session, agreement_id)}
     return [
         RecipientCanary(
             row.id,
@@ -77,7 +79,7 @@ def canaries_of(
             row.canary_file,
             row.proven_at is not None,
         )
-        for row in records.canaries_of(session, agreement_id)
+        for row in newest.values()
         if organisation in (None, row.organisation)
     ]
 
@@ -115,15 +117,21 @@ def _canary_for(session: Session, proof: PartyAct) -> records.RecipientCanaryRow
         raise SignerInOtherRole("a beneficiary's person")
     party = proof.terms.party(proof.signatory.organisation)
     own = {one.recipient for one in party.recipients} if party else set()
-    for row in records.canaries_of(session, proof.agreement_id):
+    # The newest: an older one was opened, and what it held stands in an act for all to read.
+    for row in reversed(records.canaries_of(session, proof.agreement_id)):
         if row.recipient == proof.act.subject.get("recipient") and row.recipient in own:
             return row
     raise CanaryUnknown
 
 
-def _seal(
+def seal_canary(
     agreement_id: AgreementId, organisation: str, kind: str, recipient: str, now: datetime
 ) -> records.RecipientCanaryRow:
+    """Return a fresh canary for one recipient; its secret is kept nowhere.
+
+    Raises:
+        BadRecipient: it is no usable key.
+    """
     secret, salt = secrets.token_bytes(CANARY_SECRET_BYTES), new_salt()
     return records.RecipientCanaryRow(
         id=new_id("can"),

@@ -346,6 +346,17 @@ def acceptances_of(
     )
 
 
+def agreements_proven_before(session: Session, moment: datetime) -> list[AgreementId]:
+    """Return the agreements of which some proof of a recipient is older than that."""
+    found = session.exec(
+        select(RecipientCanaryRow.agreement_id)
+        .where(col(RecipientCanaryRow.proven_at) <= moment)
+        .distinct()
+        .order_by(RecipientCanaryRow.agreement_id)
+    )
+    return [AgreementId(one) for one in found]
+
+
 def canaries_of(session: Session, agreement_id: AgreementId) -> list[RecipientCanaryRow]:
     """Return an agreement's recipients' canaries, oldest first."""
     return list(

@@ -21,6 +21,7 @@ from escrow.portal.finding import check_agreement_allowed
 from escrow.portal.problems import documented, documented_change
 from escrow.register.acceptance import take_act
 from escrow.register.filing import Filer, file_agreement, file_amendment
+from escrow.register.proofs import alarms_of
 from escrow.register.reading import AgreementView, list_agreements, parties_of, text_of, view_of
 
 router = APIRouter(tags=["agreements"])
@@ -79,10 +80,12 @@ def list_all(rooms: RoomsNeeded, asker: Asker) -> dict[str, object]:
 
 @router.get("/agreements/{agreement_id}", responses=documented(403, 404))
 def show(rooms: RoomsNeeded, asker: Asker, agreement_id: str) -> dict[str, object]:
-    """Show where an agreement stands, and what is still missing."""
+    """Show where an agreement stands, what is still missing, and what would go wrong."""
     with rooms.database.reading() as session:
         found = check_agreement_allowed(session, asker, agreement_id, Verb.READ_AGREEMENT)
-        return _described(view_of(session, found))
+        view = view_of(session, found)
+        alarms = alarms_of(session, found, rooms.clock.now())
+        return _described(view) | {"alarms": alarms}
 
 
 @router.get(
