@@ -125,7 +125,7 @@ def _ask(
     if not proof.waits:
         row = seal_canary(agreement_id, proof.organisation, proof.kind, proof.recipient, now)
         records.add(session, row)
-    told = [
+    told: list[tuple[Kind, Reader, str]] = [
         (Kind.RECIPIENT_PROOF_DUE, reader, to)
         for reader, to in _readers(terms, proof.organisation)
         if reader is Reader.BENEFICIARY

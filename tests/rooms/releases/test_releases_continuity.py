@@ -163,6 +163,23 @@ def test_copies_are_exported_again_and_again(tmp_path: Path, monkeypatch, capsys
     assert capsys.readouterr().out.endswith((tmp_path / "out" / "RUNBOOK.md").read_text())
 
 
+def test_what_is_shredded_or_destroyed_has_no_copy_left(drill: Drill) -> None:
+    agreement = AgreementId(drill.set["AGREEMENT"])
+    holders = Holders(2, tuple(str(one.recipient) for one in HOLDERS))
+    copies = ContinuityFolder(drill.copies, holders)
+    (listed,) = (drill.copies / agreement / "records").glob("*/parts.txt")
+    payload = listed.read_text().split()[1]
+    copies.forget_payloads(["0" * 64])
+    assert list(listed.parent.glob("*.age"))
+    copies.forget_payloads([payload])
+    copies.forget_payloads([payload])
+    assert not list(listed.parent.glob("*.age"))
+    assert listed.read_text() == ""
+    copies.forget_agreement(agreement)
+    copies.forget_agreement(agreement)
+    assert not (drill.copies / agreement).exists()
+
+
 @pytest.mark.parametrize("k", (1, 2))
 def test_holders_of_whom_one_could_open_or_block_are_refused(k: int, tmp_path: Path) -> None:
     listed = tmp_path / "holders.toml"
