@@ -27,7 +27,7 @@ TOUCH_SECONDS = 60.0
 class BadTokenFile(InvalidInput):
     """A file that should say where a person's keys are on a token does not."""
 
-    code = "cli.bad-token-file"
+    code = "cli.bad-token-keys-file"
 
 
 @dataclass(frozen=True)
