@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from escrow.deposits.records import Deposit
@@ -9,6 +10,7 @@ from escrow.evidence.bundles import SignedDocument
 from escrow.evidence.snapshots import snapshot_of
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, ProductId
+from escrow.ledger.proofs import proof_of
 from escrow.parties.permissions import Principal
 from escrow.portal.finding import agreement_between
 from escrow.portal.rooms import Rooms
@@ -46,3 +48,21 @@ def handed_out(
         # Signed under keys of another time: today's agents do not speak of those.
         return text
     return document.with_snapshot(snapshot_of(root, vouched)).to_json()
+
+
+def handed_out_with_proof(
+    session: Session, rooms: Rooms, text: str, entry_sha256: str, agreement_id: AgreementId
+) -> dict[str, object]:
+    """Return a certificate's document with its newest proof and the snapshot of its agreement.
+
+    A certificate is kept as the keyholder signed it; what proves it in the ledger grows later.
+
+    Args:
+        entry_sha256: names the entry that issued it.
+        agreement_id: that it was made under.
+    """
+    proof = proof_of(session, entry_sha256)
+    if proof is not None:
+        text = SignedDocument.from_json(text).with_proof(proof).to_json()
+    document: dict[str, object] = json.loads(handed_out(session, rooms, text, [agreement_id]))
+    return document

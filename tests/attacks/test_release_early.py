@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from escrow.evidence.checking import check_document
+from escrow.evidence.snapshots import VOUCH_ACT, Agents, vouch_subject
 from escrow.ground.errors import EscrowError
 from escrow.ground.identifiers import RequestId
+from escrow.ground.signatures import PublicKey
 from escrow.releases.errors import NotApproved, ObjectionStands, TooFewConfirmations
 
 LAST_DAY_ENDS = datetime(2026, 1, 17, 12, tzinfo=UTC)
@@ -195,6 +199,23 @@ def test_the_recipient_is_changed_during_a_request(world, approved) -> None:
     assert refusal.value.code == "releases.agreement-changed"
     world.rooms.driver.push_all_on()
     assert world.do("GET", f"/requests/{approved}", "vendor")["state"] == "void"
+
+
+def test_a_certificate_without_the_keys_that_agents_vouch_for(world, approved) -> None:
+    for agent in ("agent_1", "agent_2"):
+        world.confirm(approved, agent)
+        body = world.signed(agent, VOUCH_ACT, vouch_subject(world.agreement, _root(world).sha256()))
+        world.do("POST", f"/agreements/{world.agreement}/acts", agent, json=body)
+    keys = tuple(PublicKey.parse(one.signing_key) for one in world.cast.agreement.agents)
+    package = world.do("GET", f"/requests/{approved}/release", "beneficiary")
+    alone = world.do("GET", f"/requests/{approved}/certificate", "beneficiary")
+    for document in (package["certificate"], alone):
+        checked = check_document(json.dumps(document), None, [Agents(keys, 2)])
+        assert checked.kind.title == "release certificate"
+
+
+def _root(world):
+    return world.rooms.trust_root
 
 
 def test_a_second_release_of_the_same_request(world, approved) -> None:

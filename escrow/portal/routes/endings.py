@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -19,17 +18,16 @@ from escrow.endings.errors import (
 from escrow.endings.reading import OpenedEnding, open_ending
 from escrow.endings.rules import quarantine_ends_at
 from escrow.endings.states import NEXT, Kind, State, Step
-from escrow.evidence.bundles import SignedDocument
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.errors import Unavailable
 from escrow.ledger.chains import read_chain
 from escrow.ledger.events import Stream
-from escrow.ledger.proofs import proof_of
 from escrow.parties.permissions import Principal, Verb
 from escrow.portal.access import Asker, Changing, RoomsNeeded
 from escrow.portal.finding import check_agreement_allowed, find_product
+from escrow.portal.handing_out import handed_out_with_proof
 from escrow.portal.problems import documented, documented_change
 from escrow.portal.rooms import Rooms
 from escrow.portal.schemas.releases import ActBody
@@ -117,14 +115,10 @@ def certificate(rooms: RoomsNeeded, asker: Asker, ending_id: str) -> dict[str, o
     with rooms.database.reading() as session:
         found = _find(session, asker, ending_id, Verb.READ_ENDING)
         row = records.certificate_of(session, found.ending.id)
-        proof = proof_of(session, row.entry_sha256) if row else None
-    if row is None:
-        raise NotDestroyed
-    signed = SignedDocument.from_json(row.document)
-    document: dict[str, object] = json.loads(
-        (signed.with_proof(proof) if proof else signed).to_json()
-    )
-    return document
+        if row is None:
+            raise NotDestroyed
+        under = found.sight.agreement_id
+        return handed_out_with_proof(session, rooms, row.document, row.entry_sha256, under)
 
 
 @router.get("/products/{vendor}/{product}/retention", responses=documented(403, 404))

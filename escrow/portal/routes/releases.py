@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -12,18 +11,17 @@ from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
 from agreements.requests import State
-from escrow.evidence.bundles import SignedDocument
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.errors import Unavailable
-from escrow.ground.identifiers import RequestId
+from escrow.ground.identifiers import AgreementId, RequestId
 from escrow.ledger.chains import read_chain
-from escrow.ledger.proofs import proof_of
 from escrow.parties import records as parties
 from escrow.parties.permissions import Principal, Verb
 from escrow.portal.access import Asker, Changing, RoomsNeeded
 from escrow.portal.finding import check_agreement_allowed
+from escrow.portal.handing_out import handed_out_with_proof
 from escrow.portal.problems import documented, documented_change
 from escrow.portal.rooms import Rooms
 from escrow.portal.routes.agreements import list_visible
@@ -164,7 +162,7 @@ def release(rooms: RoomsNeeded, asker: Asker, request_id: str) -> dict[str, obje
     with rooms.database.reading() as session:
         found = _own_release(session, asker, request_id)
         offer, deposits = packaged(session, found)
-        certificate = _certificate(session, found)
+        certificate = _certificate(session, rooms, found)
     return package_index(offer, deposits, certificate)
 
 
@@ -172,8 +170,8 @@ def release(rooms: RoomsNeeded, asker: Asker, request_id: str) -> dict[str, obje
 def certificate(rooms: RoomsNeeded, asker: Asker, request_id: str) -> dict[str, object]:
     """Return the signed certificate of a release; every party may have it."""
     with rooms.database.reading() as session:
-        found = _find(session, asker, request_id, Verb.READ_REQUEST).id
-        document = _certificate(session, found)
+        found = _find(session, asker, request_id, Verb.READ_REQUEST)
+        document = _certificate(session, rooms, found.id)
     if document is None:
         raise NotReleased
     return document
@@ -265,16 +263,13 @@ def _own_shares(
     ]
 
 
-def _certificate(session: Session, request_id: RequestId) -> dict[str, object] | None:
+def _certificate(session: Session, rooms: Rooms, request_id: RequestId) -> dict[str, object] | None:
     row = records.certificate_of(session, request_id)
-    if row is None:
+    request = records.request_by_id(session, request_id)
+    if row is None or request is None:
         return None
-    signed = SignedDocument.from_json(row.document)
-    proof = proof_of(session, row.entry_sha256)
-    document: dict[str, object] = json.loads(
-        (signed.with_proof(proof) if proof else signed).to_json()
-    )
-    return document
+    under = AgreementId(request.agreement_id)
+    return handed_out_with_proof(session, rooms, row.document, row.entry_sha256, under)
 
 
 def _row(row: records.ReleaseRequestRow) -> dict[str, object]:

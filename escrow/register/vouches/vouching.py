@@ -17,9 +17,10 @@ from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.appending import Scribe
+from escrow.register import records as versions
 from escrow.register.acts import PartyAct
 from escrow.register.errors import ActTaken, SignerInOtherRole
-from escrow.register.inforce import version_in_force
+from escrow.register.reading import terms_of_row
 from escrow.register.subjects import check_subject
 from escrow.register.vouches import records
 
@@ -72,7 +73,9 @@ def vouched_for(
     found: dict[str, list[Envelope]] = defaultdict(list)
     wanted = list(agreement_ids)
     for row in records.vouches_of(session, wanted, trust_root_sha256):
-        terms, _ = version_in_force(session, AgreementId(row.agreement_id))
-        if row.signing_key in {agent.signing_key for agent in terms.agents}:
+        # Read past its end: papers outlive an agreement that was destroyed, its certificate first.
+        version = versions.version_in_force(session, AgreementId(row.agreement_id))
+        agents = terms_of_row(version).agents if version else ()
+        if row.signing_key in {agent.signing_key for agent in agents}:
             found[row.agreement_id].append(Envelope.from_json(json.loads(row.envelope_json)))
     return dict(found)

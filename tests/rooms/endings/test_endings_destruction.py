@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 
 from escrow.evidence.checking import check_document
+from escrow.evidence.snapshots import VOUCH_ACT, Agents, vouch_subject
 from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
+from escrow.ground.signatures import PublicKey
 from escrow.testing.endings import WORDS
 from escrow.vault import records as vault
 from escrow.vault.errors import KeyDestroyed
@@ -56,9 +58,15 @@ def test_asked_for_served_waited_for_confirmed_and_certified(world, endings) -> 
 
 def test_a_changed_certificate_is_refused(world, endings) -> None:
     ending = endings.until_confirmable()
+    root = world.ledger.trust_root
     for agent in ("agent_1", "agent_2"):
+        body = world.signed(agent, VOUCH_ACT, vouch_subject(world.agreement, root.sha256()))
+        world.do("POST", f"/agreements/{world.agreement}/acts", agent, json=body)
         endings.confirm(ending, agent)
     document = world.do("GET", f"/endings/{ending}/certificate", "vendor")
+    # The pinned keys are not needed once agents vouch for them.
+    keys = tuple(PublicKey.parse(one.signing_key) for one in world.cast.agreement.agents)
+    assert check_document(json.dumps(document), None, [Agents(keys, 2)]).believed.vouched
     text = json.dumps(document).replace(key_of(document), "A" + key_of(document)[1:])
     with pytest.raises(Exception, match=r"sign|statement|document"):
         check_document(text, world.ledger.trust_root)
