@@ -17,10 +17,14 @@ from escrow.evidence.anchors import Anchors
 from escrow.evidence.bundles import SignedDocument, sign_together, timestamped
 from escrow.evidence.checking import check_document
 from escrow.evidence.errors import EvidenceFails
+from escrow.evidence.kinds import KINDS
 from escrow.evidence.snapshots import Agents, TrustSnapshot, Vouched, vouch_subject
 from escrow.evidence.statements import (
     BESIDE_FIELD,
+    DESTRUCTION_TYPE,
+    MISSING_DEPOSIT_TYPE,
     RECEIPT_TYPE,
+    RELEASE_TYPE,
     REPORT_TYPE,
     RESULTS_TYPE,
     STATEMENT_FIELD,
@@ -109,6 +113,9 @@ class World:
                 for kind in (RESULTS_TYPE, SUMMARY_TYPE)
             ]
             self.report = self._issue(_statement(REPORT_TYPE, verdict="pass"), beside, "worker")
+            self.missing = self._issue(_statement(MISSING_DEPOSIT_TYPE), [], "worker")
+            self.release = self._issue(_statement(RELEASE_TYPE), [], "keyholder")
+            self.destruction = self._issue(_statement(DESTRUCTION_TYPE), [], "keyholder")
 
     def _issue(self, leading: bytes, beside: list[bytes], role: str) -> SignedDocument:
         signed = sign_together(leading, beside, self.ledger.key(role))
@@ -174,11 +181,13 @@ def _named(path: tuple[object, ...]) -> str:
     return ".".join(map(str, path))
 
 
-@pytest.mark.parametrize("which", ["receipt", "report"])
+# By the names of the registry: a kind that is added there is asked for here.
+@pytest.mark.parametrize("which", sorted(one.name for one in KINDS.values() if one.leads))
 def test_the_commands_as_printed_take_our_documents(
     world: World, stranger: Stranger, which: str
 ) -> None:
-    done = stranger.checks(getattr(world, which).to_json())
+    issued = {**vars(world), "missing-deposit": world.missing}
+    done = stranger.checks(issued[which].to_json())
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("The document holds.\n")
 
