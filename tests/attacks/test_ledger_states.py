@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 
 import pytest
 
+from escrow.evidence.snapshots import VOUCH_ACT, vouch_subject
+from escrow.evidence.statements import Stamp
 from escrow.ground.database import every_row
+from escrow.ledger.appending import Scribe
 from escrow.ledger.comparing import compare_states
 from escrow.ledger.errors import (
     EventWithoutState,
@@ -16,16 +20,24 @@ from escrow.ledger.errors import (
 )
 from escrow.operations.comparers import COMPARERS
 from escrow.parties.records import Member
+from escrow.testing.custody import CustodyWorld
 from escrow.testing.ledgers import named_key
-from escrow.testing.releases import ReleaseWorld
+from escrow.verification.missing.watch import Watch
 
 ON_SQLITE_ALONE = True
 
 
 @pytest.fixture(scope="module")
 def whole(settled_release, tmp_path_factory):
-    """One world through everything: a deposit, a request, a release."""
-    made = ReleaseWorld.copied(settled_release, tmp_path_factory.mktemp("whole") / "world")
+    """One world through everything: a deposit, sessions of the agents, a request, a release."""
+    made = CustodyWorld.copied(settled_release, tmp_path_factory.mktemp("whole") / "world")
+    subject = vouch_subject(made.agreement, made.rooms.trust_root.sha256())
+    body = made.signed("agent_1", VOUCH_ACT, subject)
+    made.do("POST", f"/agreements/{made.agreement}/acts", "agent_1", json=body)
+    made.answer(made.begin_session("drill"), "agent_1")
+    held = made.begin_session("session")
+    for agent in ("agent_1", "agent_2", "agent_3"):
+        made.answer(held, agent)
     request = made.request()
     made.act_on(request, "vendor", "consent-to-release")
     made.confirm(request, "agent_1")
@@ -34,8 +46,17 @@ def whole(settled_release, tmp_path_factory):
         member = next(every_row(session, Member)).id
     key = {"signing_key": str(named_key("somebody").public)}
     made.do("POST", f"/members/{member}/keys", "operator", json=key)
+    _miss_a_deposit(made)
     yield made
     made.close()
+
+
+def _miss_a_deposit(made: CustodyWorld) -> None:
+    made.clock.moment += timedelta(days=3 * 365)
+    stamp = Stamp("Trial Escrow", "production", "0.1")
+    worker = made.ledger.key("worker")
+    watch = Watch(made.database, Scribe("worker", worker, made.clock), worker, stamp, made.clock)
+    assert watch.look() > 0
 
 
 def differences(world) -> list[LedgerBroken]:
@@ -84,6 +105,14 @@ CHANGED = [
     ("sealing_epoch", "k = 1", "agreement_id"),
     ("header_record", "commitment = 'abc'", "part_id"),
     ("report", "verdict = 'FAIL'", "statement_sha256"),
+    ("trust_root_vouch", "trust_root_sha256 = 'abc'", "act_sha256"),
+    ("trust_root_vouch", "envelope_json = '{}'", "act_sha256"),
+    ("missing_deposit", "product_id = 'prd_other'", "statement_sha256"),
+    ("custody_session", "recipient = 'age1other'", "id"),
+    ("custody_session", "nonce = 'abc'", "id"),
+    ("custody_answer", "session_id = 'ses_other'", "act_sha256"),
+    ("custody_liveness", "live_at = '2099-01-01 00:00:00.000000'", "agreement_id"),
+    ("custody_reopening", "product_id = 'prd_other'", "deposit_id"),
     ("release_request", "state = 'objected'", "id"),
     ("release_certificate", "statement_sha256 = 'abc'", "request_id"),
 ]
