@@ -22,7 +22,7 @@ from escrow.evidence.errors import DocumentMalformed, TimestampUnavailable
 from escrow.evidence.snapshots import TrustSnapshot
 from escrow.evidence.statements import PAYLOAD_TYPE
 from escrow.evidence.timestamps import TimestampPort
-from escrow.ground.digests import Sha256Hex, sha256_hex
+from escrow.ground.digests import Sha256Hex, once_each, sha256_hex
 from escrow.ground.errors import InvalidInput
 from escrow.ground.signatures import Signer
 from escrow.ledger.verifying import LedgerProof
@@ -165,12 +165,15 @@ class SignedDocument:
         if len(text) > MAX_DOCUMENT_CHARS:
             raise DocumentMalformed("The file is too long for a signed document.")
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=once_each)
             document = _read(value)
             # One form only. What we would not write is signed by nobody and shown to nobody: a
             # member that we do not know, a key id beside the hint, loose bits of a base64 text.
-            if json.loads(document.to_json()) != value:
+            written = document.to_json()
+            if json.loads(written) != value:
                 raise ValueError("another form")
+            # JSON can name halves of a character, which no file can hold.
+            written.encode()
             return document
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidInput) as e:
             raise DocumentMalformed(

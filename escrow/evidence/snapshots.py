@@ -123,7 +123,8 @@ def vouch_subject(agreement_id: str, trust_root_sha256: str) -> dict[str, object
 def verify_vouches(snapshot: TrustSnapshot, agents: Agents) -> Vouching:
     """Return who of an agreement's agents vouch for a snapshot; at least k different ones.
 
-    The text of an agreement does not name its id, so its acts are those that its agents signed.
+    The text of an agreement does not name its id, so its acts are those that its agents alone
+    signed: an agent may serve under other agreements of the paper too, beside other people.
 
     Raises:
         TrustRootNotVouched: too few do, or an act among theirs does not hold.
@@ -131,7 +132,7 @@ def verify_vouches(snapshot: TrustSnapshot, agents: Agents) -> Vouching:
     keys = {str(key): key for key in agents.keys}
     found = Vouching("", ())
     for one in snapshot.vouched:
-        if any(_key_named(act) in keys for act in one.acts):
+        if one.acts and all(_key_named(act) in keys for act in one.acts):
             found = _verified(snapshot, one, keys)
             if len(found.key_ids) >= agents.k:
                 return found

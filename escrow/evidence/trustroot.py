@@ -14,7 +14,7 @@ from typing import get_args
 
 from escrow.evidence.anchors import NO_ANCHORS, Anchors, anchors_of
 from escrow.evidence.errors import TrustRootMalformed
-from escrow.ground.digests import Sha256Hex, canonical_json, sha256_hex
+from escrow.ground.digests import Sha256Hex, canonical_json, once_each, sha256_hex
 from escrow.ground.errors import InvalidInput
 from escrow.ground.settings import Environment
 from escrow.ground.signatures import PublicKey
@@ -100,10 +100,12 @@ class TrustRoot:
         if len(text) > MAX_TRUST_ROOT_CHARS:
             raise TrustRootMalformed("The file is too long for a trust root.")
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=once_each)
             if value["format"] != TRUST_ROOT_FORMAT or not isinstance(value["service"], str):
                 raise ValueError("format")
             keys = value["keys"]
+            # JSON can name halves of a character: of those there is no digest to vouch for.
+            value["service"].encode()
             return cls(
                 service=value["service"],
                 environment=str(value["environment"]),

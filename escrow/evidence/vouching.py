@@ -59,10 +59,11 @@ def believed_root(
             raise TrustRootUndecided("The file carries no public keys that agents vouch for.")
         return Believed(pinned, could_not_tell=(_NO_SNAPSHOT,))
     vouched = tuple(verify_vouches(snapshot, one) for one in agents)
+    # Those under other agreements too: an act that does not hold was put there by nobody honest.
+    check_acts_whole(snapshot)
     if vouched:
         return Believed(snapshot.root, vouched)
     if pinned is None or pinned.sha256() != snapshot.root.sha256():
         # An older paper, or forged keys: only the agents can tell the one from the other.
         raise TrustRootUndecided("The file names other public keys than the ones that were pinned.")
-    check_acts_whole(snapshot)
     return Believed(pinned, could_not_tell=(_NO_AGREEMENT,))

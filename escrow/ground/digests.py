@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
-from typing import NewType
+from collections.abc import Mapping, Sequence
+from typing import Any, NewType
 
 import rfc8785
 
@@ -43,3 +43,18 @@ def commitment(salt: str, values: Mapping[str, object]) -> Sha256Hex:
         values: what is committed to; canonicalised by RFC 8785.
     """
     return sha256_hex(b"escrow-commitment/1\0" + canonical_json({"salt": salt, "values": values}))
+
+
+def once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object's members, for ``json.loads(…, object_pairs_hook=once_each)``.
+
+    Of two members with one name some readers take the first, others the last (RFC 8259, section
+    4): such a text says two things.
+
+    Raises:
+        ValueError: a name stands there twice.
+    """
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("one name stands in an object twice")
+    return members

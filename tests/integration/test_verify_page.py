@@ -135,6 +135,16 @@ class World:
             acts.append(sign_act(act, agent))
         return proven.with_snapshot(TrustSnapshot(root, (Vouched("agr_1", tuple(acts)),)))
 
+    def elsewhere(self) -> Vouched:
+        """One of the agents serves under another agreement too, beside somebody else."""
+        root, now = self.ledger.trust_root, self.ledger.clock.now()
+        subject = vouch_subject("agr_0", root.sha256())
+        both = (AGENTS[0], named_key("agent of another agreement"))
+        acts = (build_act("vouch-trust-root", subject, one.public, now) for one in both)
+        return Vouched(
+            "agr_0", tuple(sign_act(act, one) for act, one in zip(acts, both, strict=True))
+        )
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -190,6 +200,19 @@ def test_the_commands_as_printed_take_our_documents(
     done = stranger.checks(issued[which].to_json())
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("The document holds.\n")
+
+
+def test_the_commands_as_printed_know_two_agreements_apart(
+    world: World, stranger: Stranger
+) -> None:
+    kept = world.receipt.snapshot
+    assert kept is not None
+    both = replace(kept, vouched=(world.elsewhere(), *kept.vouched))
+    assert stranger.checks(world.receipt.with_snapshot(both).to_json()).returncode == 0
+    # One agent here and another there are no two under one agreement.
+    few = tuple(replace(one, acts=one.acts[at : at + 1]) for at, one in enumerate(both.vouched))
+    split = replace(kept, vouched=few)
+    assert stranger.checks(world.receipt.with_snapshot(split).to_json()).returncode != 0
 
 
 def test_the_page_names_the_versions_that_were_tried() -> None:

@@ -86,10 +86,13 @@ def check(
 
 
 def _checked(path: Path, root: TrustRoot | None, agents: list[Agents]) -> CheckedDocument:
+    from escrow.evidence.bundles import MAX_DOCUMENT_CHARS
     from escrow.evidence.checking import check_document
 
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            # No more than shows that it is too long: what was sent may have no end.
+            text = file.read(MAX_DOCUMENT_CHARS + 1)
     except (OSError, UnicodeDecodeError) as problem:
         raise NoDocument(f"{path} cannot be read.", "Check the path.") from problem
     return check_document(text, root, agents)
