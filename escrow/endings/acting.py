@@ -148,6 +148,8 @@ def _quarantine(session: Session, deposit_id: DepositId, taken: PartyAct) -> Pro
         raise EndingMalformed("the deposit serves another agreement")
     if product.withdrawal_of(deposit_id) is not None:
         raise EndingKnown("a withdrawal of this deposit")
+    if deposit_id in product.intended:
+        raise DepositNotComplete("being shredded")
     check_nothing_stands(serving)
     check_replaced(product, deposit_id)
     row.state = QUARANTINED

@@ -189,6 +189,9 @@ def _verified(step: Step, event: Event, texts: Texts) -> tuple[Given, int]:
         act = verify_act(envelope, unverified.key)
         own_fields(act)
         ending_id = ending_id_of(act)
+        # Who signs under several agreements with one key is moved to none that he did not mean.
+        if act.subject["agreement_id"] != event.stream.id:
+            raise EndingHistoryBroken(f"{event.type} holds an act on another agreement")
     except EndingHistoryBroken:
         raise
     except (EscrowError, KeyError, TypeError, ValueError):

@@ -80,8 +80,12 @@ class Product:
 
     @property
     def sealings(self) -> dict[str, Event]:
-        """Every deposit's sealing by the deposit's id, oldest first."""
-        return {str(one.data["deposit_id"]): one for one in self.events if is_sealing(one)}
+        """Every deposit's sealing by the deposit's id, oldest first; a second is none."""
+        found: dict[str, Event] = {}
+        for one in self.events:
+            if is_sealing(one):
+                found.setdefault(str(one.data["deposit_id"]), one)
+        return found
 
     @property
     def gone(self) -> frozenset[str]:
@@ -104,8 +108,14 @@ class Product:
 
     def serving(self, deposit_id: str) -> list[Sight]:
         """Return the agreements that a deposit serves and that were not destroyed."""
-        sealed = self.sealings.get(deposit_id)
-        found = [self.sights[one] for one in agreements_named(sealed)] if sealed else []
+        # Of every sealing: a portal that logs a second one takes no agreement's hold away.
+        named = {
+            agreement
+            for one in self.events
+            if is_sealing(one) and one.data["deposit_id"] == deposit_id
+            for agreement in agreements_named(one)
+        }
+        found = [self.sights[one] for one in sorted(named)]
         return [one for one in found if not one.of_kind(Kind.DESTRUCTION, State.DESTROYED)]
 
     def withdrawal_of(self, deposit_id: str) -> tuple[Sight, Ending] | None:
@@ -148,7 +158,7 @@ def check_replaced(product: Product, deposit_id: str) -> None:
     Raises:
         LastBuildable: one does not.
     """
-    out = (product.withdrawn | product.gone) - {deposit_id}
+    out = (product.withdrawn | product.gone | product.intended) - {deposit_id}
     for sight in product.serving(deposit_id):
         sealed = sealed_deposits(product.events, sight.agreement_id)
         number = next(_number(one) for one in sealed if one.data["deposit_id"] == deposit_id)
@@ -354,7 +364,7 @@ def is_word(
 
 def _last_ones(product: Product, sight: Sight) -> set[str]:
     """Return what an agreement keeps whatever its age: the newest, and the newest of each level."""
-    out = product.gone | product.withdrawn
+    out = product.gone | product.withdrawn | product.intended
     newest: dict[str, str] = {}
     for sealed in sealed_deposits(product.events, sight.agreement_id):
         deposit_id = str(sealed.data["deposit_id"])

@@ -27,8 +27,11 @@ _COPIES_PER_EVENT = 200
 def keep_copies(on: Grounds, session: Session, rows: Sequence[records.HeaderRecordRow]) -> None:
     """Keep a copy of each header of the agents' lock outside Lock B, and log its digest.
 
-    Nothing happens where no holders are set. Repeatable: files that stand are kept. They are
-    written before the transaction commits; one that is left by a crash opens to nobody less.
+    Nothing happens where no holders are set. Files are written before the transaction commits;
+    one that is left by a crash opens to nobody less, and is replaced by the next time's.
+
+    Args:
+        rows: written in this transaction; what is committed is never copied again.
 
     Raises:
         ContinuityUnavailable: the folder cannot be written; nothing is acknowledged then.

@@ -150,7 +150,7 @@ class Custody:
             self._carry_out(row, items, checked, is_wanted)
         with on.database.writing() as session:
             row = _row(session, session_id)
-            if self._is_done(session, row, items):
+            if row.ended_at is None and self._is_done(session, row, items):
                 self._end(session, row, "done")
         on.sequence()
 
@@ -236,7 +236,7 @@ class Custody:
         records.add(session, row)
 
     def _make_one_time_key(self, row: records.SessionRow) -> None:
-        keys, identity, key_id = self._on.keys, new_hybrid_identity(), f"custody-{row.id}"
+        keys, identity, key_id = self._on.keys, new_hybrid_identity(), _key_id(row.id)
         if not keys.has_key(key_id):
             keys.create_key(key_id)
         row.recipient, row.key_id = str(identity.recipient), key_id
@@ -311,6 +311,11 @@ class Custody:
         enough = max(item.n if row.purpose == Purpose.SESSION else item.k for item in items)
         if not is_wanted and len(checked) < enough:
             return
+        with self._on.database.reading() as session:
+            if self._is_done(session, row, items):
+                # Killed between the destruction of the one-time key and its commit: only the
+                # end is missing.
+                return
         one_time = self._one_time(row)
         given = [
             Given.of(one.key, one.act_sha256, one.answer, challenge_of(row), one_time)
@@ -321,8 +326,8 @@ class Custody:
             raise problems[0]
 
     def _one_time(self, row: records.SessionRow) -> HybridIdentity:
-        sealed, key_id = row.sealed_identity or b"", row.key_id or ""
-        identity = parse_identity(self._on.keys.unwrap(key_id, sealed, _aad(row.id)).decode())
+        sealed, keys = row.sealed_identity or b"", self._on.keys
+        identity = parse_identity(keys.unwrap(_key_id(row.id), sealed, _aad(row.id)).decode())
         if not isinstance(identity, HybridIdentity):
             raise SessionNotOpen
         return identity
@@ -338,8 +343,10 @@ class Custody:
         on = self._on
         row.ended_at, row.sealed_identity = on.clock.now(), None
         records.add(session, row)
-        if row.key_id is not None and on.keys.has_key(row.key_id):
-            on.keys.destroy_key(row.key_id)
+        # Never the id that the row names: whoever writes the database would choose what is
+        # destroyed.
+        if on.keys.has_key(_key_id(row.id)):
+            on.keys.destroy_key(_key_id(row.id))
         items = [item_of(one) for one in records.items_of(session, row.id)]
         data = {"session_id": row.id, "why": why}
         on.scribe.append(session, NewEvent(stream_of(items), ENDED, KEYHOLDER, data))
@@ -358,6 +365,10 @@ def _row(session: Session, session_id: str) -> records.SessionRow:
     if row is None:
         raise SessionUnknown
     return row
+
+
+def _key_id(session_id: str) -> str:
+    return f"custody-{session_id}"
 
 
 def _aad(session_id: str) -> bytes:

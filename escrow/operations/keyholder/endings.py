@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from escrow.custody import records as custody
 from escrow.deposits import records as deposits
 from escrow.endings import records
 from escrow.endings.errors import BackupHorizonUnknown, EndingUnknown, RetentionKeeps
@@ -149,10 +150,14 @@ class Endings:
         self, session: Session, product_id: ProductId, product: Product, deposit_id: str
     ) -> None:
         found = product.withdrawal_of(deposit_id)
+        if found is not None and found[1].state is not State.SHREDDING:
+            # It came after the intent of retention: the intent is carried out, not this one.
+            found = None
         payloads = payloads_to_shred(product, deposit_id)
-        headers = shreds.delete_headers_of_payloads(session, payloads)
+        # Of this product alone: a portal may log a deposit that names another product's payload.
+        headers = shreds.delete_headers_of_payloads(session, product_id, payloads)
         if self._on.continuity is not None:
-            self._on.continuity.forget_payloads(payloads)
+            self._on.continuity.forget_payloads(payloads, product.sealings)
         cause = found[1].id if found else deposit_id
         documents = self._let_go(session, product_id, deposit_id, payloads, cause)
         data: dict[str, object] = {
@@ -177,6 +182,8 @@ class Endings:
         cause: str,
     ) -> int:
         """Delete a deposit's documents, list what nobody opens any more, and note the state."""
+        # One that k agents opened meanwhile is closed with it.
+        custody.close_reopenings(session, custody.reopenings_of(session, DepositId(deposit_id)))
         documents = shreds.delete_documents_of(session, DepositId(deposit_id))
         candidates = {*payloads, *documents}
         unheaded = candidates - shreds.still_headed(session, candidates)

@@ -331,8 +331,9 @@ class Releases:
     def _destroy_round(self, request_id: RequestId) -> None:
         """Destroy the keys of a request's rounds that are over; their secrets are gone already."""
         with self._on.database.reading() as session:
+            # Computed, not read: a row must not choose what is destroyed.
             over = [
-                one.key_id
+                _key_id(request_id, one.round)
                 for one in records.rounds_of(session, request_id)
                 if one.sealed_identity is None
             ]

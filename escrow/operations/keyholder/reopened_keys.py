@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from escrow.custody import records
 from escrow.ground.database import Session
+from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import DepositId
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
@@ -21,6 +22,8 @@ def sealed_keys_of(on: Grounds, session: Session, deposit_id: DepositId) -> byte
     if row is None or row.sealed_keys is None or row.closes_at <= on.clock.now():
         return None
     event = on.proven_event(session, row.entry_sha256, REOPENED, KEYHOLDER)
-    if (event.data["deposit_id"], event.data["session_id"]) != (deposit_id, row.session_id):
+    named = (deposit_id, row.session_id, sha256_hex(row.sealed_keys))
+    logged = [event.data.get(one) for one in ("deposit_id", "session_id", "sealed_keys_sha256")]
+    if tuple(logged) != named:
         raise NotInLedger("The reopening is not the one that was logged.", "Nothing was opened.")
     return row.sealed_keys

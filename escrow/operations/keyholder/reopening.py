@@ -70,11 +70,14 @@ def _seal_to_worker(
 ) -> None:
     first, now = opened[0], on.clock.now()
     keys = dict(_file_keys(on, opened, identity))
+    sealed = encrypt_bytes(canonical_json(keys), [parse_recipient(on.worker_recipient)])
     data = {
         "session_id": row.id,
         "deposit_id": first.deposit_id,
         "agreement_id": first.agreement_id,
         "recipient_sha256": sha256_hex(on.worker_recipient.encode()),
+        # What the worker will get is these keys, which match their commitments, and no others.
+        "sealed_keys_sha256": sha256_hex(sealed),
     }
     stream = Stream("product", first.product_id)
     entry = on.scribe.append(session, NewEvent(stream, REOPENED, KEYHOLDER, data))
@@ -83,7 +86,7 @@ def _seal_to_worker(
         session_id=row.id,
         agreement_id=first.agreement_id,
         product_id=first.product_id,
-        sealed_keys=encrypt_bytes(canonical_json(keys), [parse_recipient(on.worker_recipient)]),
+        sealed_keys=sealed,
         entry_sha256=entry.entry_sha256,
         opened_at=now,
         closes_at=now + REOPENING_LIFETIME,

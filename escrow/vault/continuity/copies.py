@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,9 +154,12 @@ class ContinuityFolder:
     def keep_share_file(
         self, agreement_id: AgreementId, epoch: int, index: int, share_file: bytes
     ) -> None:
-        """Keep an agent's own sealed share file: with the service off, nobody else has it."""
+        """Keep an agent's own sealed share file: with the service off, nobody else has it.
+
+        One of a dealing that was rolled back is replaced: it gives another key.
+        """
         place = Path(agreement_id, "agents", str(epoch), f"{index}.age")
-        self._write(place, share_file, replace=False)
+        self._write(place, share_file, replace=True)
 
     def keep_parts(
         self, agreement_id: AgreementId, deposit_id: DepositId, parts: list[CopiedPart]
@@ -176,26 +179,30 @@ class ContinuityFolder:
     ) -> Sha256Hex:
         """Seal a header to the continuity key, keep it, and return the copy's digest.
 
-        One that stands there is kept: the ledger has its digest.
+        One that stands there was left by a transaction that never committed, maybe to a sealing
+        key that nobody has: it is replaced, and the ledger gets the digest of this one.
         """
         place = Path(agreement_id, "records", deposit_id, f"{part_id}.{epoch}.age")
-        path = self._folder / place
-        if not path.exists():
-            recipient = (self._folder / agreement_id / _KEY_FILE).read_text().strip()
-            sealed = encrypt_bytes(header, [parse_recipient(recipient)])
-            self._write(place, sealed, replace=False)
-        return sha256_hex(path.read_bytes())
+        recipient = (self._folder / agreement_id / _KEY_FILE).read_text().strip()
+        sealed = encrypt_bytes(header, [parse_recipient(recipient)])
+        self._write(place, sealed, replace=True)
+        return sha256_hex(sealed)
 
-    def forget_payloads(self, payloads: Iterable[str]) -> None:
+    def forget_payloads(self, payloads: Iterable[str], deposits: Collection[str]) -> None:
         """Remove every copy that leads to these payloads, of whatever agreement; repeatable.
 
         Replicas outside are beyond our reach: who keeps them has to follow.
+
+        Args:
+            deposits: of the product; another's copies stay, whatever payload they name.
 
         Raises:
             ContinuityUnavailable: the folder cannot be written.
         """
         gone = set(payloads)
         for listed in self._folder.glob(f"*/records/*/{PARTS_FILE}"):
+            if listed.parent.name not in deposits:
+                continue
             lines = listed.read_text().splitlines(keepends=True)
             kept = [line for line in lines if line.split()[1] not in gone]
             if kept == lines:

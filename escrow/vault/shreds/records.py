@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from escrow.ground.database import UtcDateTime
-from escrow.ground.identifiers import AgreementId, DepositId
+from escrow.ground.identifiers import AgreementId, DepositId, ProductId
 from escrow.vault.records import DocumentRow, HeaderRecordRow, ReleasedHeaderRow
 
 
@@ -32,11 +32,13 @@ class DoomedPayloadRow(SQLModel, table=True):
     locked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-def delete_headers_of_payloads(session: Session, payloads: Iterable[str]) -> int:
-    """Delete every header record of some payloads, of whatever agreement; return how many."""
-    return _delete(
-        session, HeaderRecordRow, col(HeaderRecordRow.payload_sha256).in_(list(payloads))
-    )
+def delete_headers_of_payloads(
+    session: Session, product_id: ProductId, payloads: Iterable[str]
+) -> int:
+    """Delete every header of a product's payloads, of whatever agreement; return how many."""
+    of_payloads = col(HeaderRecordRow.payload_sha256).in_(list(payloads))
+    of_product = col(HeaderRecordRow.product_id) == product_id
+    return _delete(session, HeaderRecordRow, sa.and_(of_payloads, of_product))
 
 
 def delete_headers_of_agreement(session: Session, agreement_id: AgreementId) -> int:

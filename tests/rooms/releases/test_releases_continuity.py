@@ -169,10 +169,12 @@ def test_what_is_shredded_or_destroyed_has_no_copy_left(drill: Drill) -> None:
     copies = ContinuityFolder(drill.copies, holders)
     (listed,) = (drill.copies / agreement / "records").glob("*/parts.txt")
     payload = listed.read_text().split()[1]
-    copies.forget_payloads(["0" * 64])
+    deposit = listed.parent.name
+    copies.forget_payloads(["0" * 64], [deposit])
+    copies.forget_payloads([payload], ["dep_of_another_product"])
     assert list(listed.parent.glob("*.age"))
-    copies.forget_payloads([payload])
-    copies.forget_payloads([payload])
+    copies.forget_payloads([payload], [deposit])
+    copies.forget_payloads([payload], [deposit])
     assert not list(listed.parent.glob("*.age"))
     assert listed.read_text() == ""
     copies.forget_agreement(agreement)

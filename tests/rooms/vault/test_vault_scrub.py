@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from escrow.ground.digests import sha256_hex
+from escrow.ground.identifiers import ProductId
 from escrow.ledger.reading import read_newest
 from escrow.parties.events import INSTALLATION
 from escrow.vault.errors import BlobCorrupted, BlobStoreUnavailable
@@ -154,7 +155,7 @@ def test_the_second_copy_follows_what_the_keyholder_shredded(world: StoredWorld)
     shelf = world.folder / "replica"
     payload = sha256_hex(b"prt_1")
     with world.database.writing() as session:
-        shreds.delete_headers_of_payloads(session, [payload])
+        shreds.delete_headers_of_payloads(session, ProductId("prd_1"), [payload])
         shreds.doom(session, [payload, digest], "wdr_1", "prd_1", world.clock.now())
     world.replicator.round()
     assert not (shelf / exports.path_of(shredded)).exists()
