@@ -28,8 +28,9 @@ from escrow.ledger.proofs import consistency_proof, inclusion_of, with_cosignatu
 # Leaves of one answer; who wants more asks again from where it ended (Sigsum, "get-leaves").
 MAX_LEAVES = 512
 
-# Proofs are asked for by whoever watches the log, again and again for the same sizes.
-MAX_KEPT = 1024
+# Proofs are asked for by whoever watches the log, again and again for the same sizes. An answer of
+# leaves has some 135 kB, a proof one or two: by their length, so that nobody fills our memory.
+MAX_KEPT_CHARS = 4 * 1024 * 1024
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -58,6 +59,7 @@ class SigsumApp:
         self._database = database
         self._log_key = log_key
         self._kept: OrderedDict[str, str] = OrderedDict()
+        self._kept_chars = 0
         self._lock = Lock()
         self._questions: dict[tuple[str, int], Callable[..., tuple[str, bool]]] = {
             ("get-tree-head", 0): self._tree_head,
@@ -81,7 +83,9 @@ class SigsumApp:
         question = self._questions.get((name, len(values)))
         if question is None:
             return _refusal(404, "no such question")
-        kept = self._known(path)
+        # One name for one question, however many slashes it was asked with.
+        asked = "/".join((name, *values))
+        kept = self._known(asked)
         if kept is not None:
             return PlainTextResponse(kept, headers={"Cache-Control": _FOR_GOOD})
         try:
@@ -95,19 +99,21 @@ class SigsumApp:
             # A missing or malformed row: the check of the ledger names it, a stranger need not.
             return _refusal(500, problem.code)
         if lasting:
-            self._keep(path, text)
+            self._keep(asked, text)
         headers = {"Cache-Control": _FOR_GOOD if lasting else _FOR_A_MOMENT}
         return PlainTextResponse(text, headers=headers)
 
-    def _known(self, path: str) -> str | None:
+    def _known(self, asked: str) -> str | None:
         with self._lock:
-            return self._kept.get(path)
+            return self._kept.get(asked)
 
-    def _keep(self, path: str, text: str) -> None:
+    def _keep(self, asked: str, text: str) -> None:
         with self._lock:
-            self._kept[path] = text
-            if len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
+            if asked not in self._kept:
+                self._kept[asked] = text
+                self._kept_chars += len(text)
+            while self._kept_chars > MAX_KEPT_CHARS:
+                self._kept_chars -= len(self._kept.popitem(last=False)[1])
 
     # Each returns its answer, and whether it will always be the same.
 
