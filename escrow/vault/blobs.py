@@ -330,7 +330,7 @@ class FileBlobStore:
     def open(self, sha256: Sha256Hex) -> BinaryIO:
         """Open the blob's file, unbuffered: readers take large pieces."""
         with self._finding(sha256) as path:
-            return path.open("rb", buffering=0)
+            return _plain_file(path, sha256)
 
     def exists(self, sha256: Sha256Hex) -> bool:
         """Tell whether the blob's file is there."""
@@ -460,6 +460,32 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _plain_file(path: Path, sha256: str) -> BinaryIO:
+    """Open a blob's own file, never what a link leads to, nor a pipe that nobody writes into.
+
+    Raises:
+        FileNotFoundError: nothing stands there.
+        BlobCorrupted: something else than a file does.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as problem:
+        if problem.errno != errno.ELOOP:
+            raise
+        raise _no_file(sha256) from problem
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_file(sha256)
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _no_file(sha256: str) -> BlobCorrupted:
+    return BlobCorrupted(
+        f"Under the payload's name {sha256[:16]}… stands something that is no file.",
+        "Restore it from a replica, and look who writes to the store.",
+    )
 
 
 @contextmanager

@@ -69,6 +69,15 @@ def unverified_records(content: bytes) -> dict[RecordKey, Record]:
     """
     try:
         found = json.loads(content)["records"]
-        return {key_of(record): record for record in found}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return {key_of(record): record for record in found if _has_digest(record)}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _has_digest(record: Record) -> bool:
+    # The digest is all that a record is ever asked for; JSON can say what has none.
+    try:
+        digest_of(record)
+    except ValueError:
+        return False
+    return True

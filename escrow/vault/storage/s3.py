@@ -246,7 +246,7 @@ class _Put:
             begun = self._bucket.writing.create_multipart_upload(
                 **self._name, ChecksumAlgorithm="SHA256", **self._lock
             )
-        upload = {**self._name, "UploadId": begun["UploadId"]}
+            upload = {**self._name, "UploadId": begun["UploadId"]}
 
         def part(number: int) -> dict[str, object]:
             content = os.pread(descriptor, part_bytes, (number - 1) * part_bytes)
@@ -255,7 +255,7 @@ class _Put:
                 done = self._bucket.writing.upload_part(
                     **upload, PartNumber=number, Body=content, ChecksumSHA256=checksum
                 )
-            return {"PartNumber": number, "ETag": done["ETag"], "ChecksumSHA256": checksum}
+                return {"PartNumber": number, "ETag": done["ETag"], "ChecksumSHA256": checksum}
 
         try:
             with ThreadPoolExecutor(max(1, IN_FLIGHT_BYTES // part_bytes)) as at_once:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import boto3  # type: ignore[import-untyped]
 import botocore.exceptions  # type: ignore[import-untyped]
+import botocore.parsers  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
@@ -121,6 +122,9 @@ def asking(bucket: Bucket) -> Iterator[None]:
         raise _unavailable(bucket, code) from problem
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.HTTPClientError) as problem:
         raise _unavailable(bucket, type(problem).__name__) from problem
+    except (botocore.parsers.ResponseParserError, KeyError) as problem:
+        # A 200 that is no answer of S3: a proxy's page, or one with something left out.
+        raise _unavailable(bucket, "no answer of S3") from problem
     except FileNotFoundError as problem:
         # obstore's word for a 404.
         raise ObjectMissing from problem

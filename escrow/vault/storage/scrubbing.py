@@ -250,9 +250,15 @@ class Scrubber:
             target = self._places[name].blobs
             if states[name] == CORRUPTED:
                 target.set_aside(sha256)
-            copy_blob(self._places[good[0]].blobs, target, sha256)
+            try:
+                copy_blob(self._places[good[0]].blobs, target, sha256)
+            except (BlobMissing, BlobCorrupted) as problem:
+                # It read well a moment ago: a store that gives now this, now that holds nothing.
+                states[good[0]] = CORRUPTED
+                _log.error("payload %s, read again in the %s: %s", sha256, good[0], problem.reason)
             states[name] = examined(target, sha256)
-            _log.warning("payload %s was damaged in the %s and is mended", sha256, name)
+            if states[name] == HELD:
+                _log.warning("payload %s was damaged in the %s and is mended", sha256, name)
         return sum(states[name] == HELD for name in bad)
 
 
