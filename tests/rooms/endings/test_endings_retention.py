@@ -145,7 +145,7 @@ class RetainingCast(AgreementCast):
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReleaseWorld]:
-    monkeypatch.setattr("escrow.testing.portal.AgreementCast", RetainingCast)
+    monkeypatch.setattr(ReleaseWorld, "cast_class", RetainingCast)
     made = ReleaseWorld(tmp_path)
     try:
         made.set_up()
