@@ -48,6 +48,9 @@ ActName = Literal[
     "object-to-destruction",
     "cancel-destruction",
     "confirm-destruction",
+    "change-recipient",
+    "prove-changed-recipient",
+    "withdraw-recipient-change",
 ]
 ACT_NAMES: frozenset[str] = frozenset(get_args(ActName))
 

@@ -63,6 +63,9 @@ class Kind(StrEnum):
     DEPOSIT_MISSING = "deposit-missing"
     RECIPIENT_PROOF_DUE = "recipient-proof-due"
     RECIPIENT_UNPROVEN = "recipient-unproven"
+    RECIPIENT_CHANGE_PROPOSED = "recipient-change-proposed"
+    RECIPIENT_CHANGE_PROVEN = "recipient-change-proven"
+    RECIPIENT_CHANGE_WITHDRAWN = "recipient-change-withdrawn"
 
 
 class Reader(StrEnum):
@@ -120,6 +123,9 @@ RULES: Mapping[Kind, KindRule] = MappingProxyType(
         Kind.DEPOSIT_MISSING: KindRule(names_request=False),
         Kind.RECIPIENT_PROOF_DUE: KindRule(names_request=False, names_day=True),
         Kind.RECIPIENT_UNPROVEN: KindRule(names_request=False),
+        Kind.RECIPIENT_CHANGE_PROPOSED: KindRule(names_request=False),
+        Kind.RECIPIENT_CHANGE_PROVEN: KindRule(names_request=False, names_day=True),
+        Kind.RECIPIENT_CHANGE_WITHDRAWN: KindRule(names_request=False),
     }
 )
 

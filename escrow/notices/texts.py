@@ -330,8 +330,8 @@ _ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
             "A key to which a release to you would be sealed was last proven almost a year ago.",
             _told(
                 beneficiary="Fetch it from where it is kept and open the canary before the last "
-                "day has ended: 'escrow agreement prove-recipient'. If it is lost, file a new "
-                "version of the agreement with another.",
+                "day has ended: 'escrow agreement prove-recipient'. If it is lost, change it: "
+                "'escrow agreement recipient change'.",
             ),
         ),
         Kind.RECIPIENT_UNPROVEN: Wording(
@@ -340,8 +340,37 @@ _ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
             "lost, nobody could read what is released.",
             _told(
                 beneficiary="Open the canary now: 'escrow agreement prove-recipient'. If the key "
-                "is lost, file a new version of the agreement with another.",
+                "is lost, change it: 'escrow agreement recipient change'.",
             ),
+        ),
+        Kind.RECIPIENT_CHANGE_PROPOSED: Wording(
+            "Change of a recipient proposed",
+            "A person of the beneficiary has signed that releases are to be sealed to another key. "
+            "The old one counts until the new one is proven and a cooling-off is over. Requests of "
+            "that beneficiary which were filed before are void.",
+            _told(
+                beneficiary="If you know of it, open the canary: 'escrow agreement recipient "
+                "prove'. If nobody of you did this, take it back: 'escrow agreement recipient "
+                "withdraw'; a signing key is in wrong hands.",
+            ),
+        ),
+        Kind.RECIPIENT_CHANGE_PROVEN: Wording(
+            "Change of a recipient: the cooling-off runs",
+            "The beneficiary's new key has opened a canary. It counts when the last day has ended; "
+            "until then the old one does.",
+            _told(
+                vendor="Nothing. If you doubt that the beneficiary did this, ask him by another "
+                "channel.",
+                beneficiary="If nobody of you did this, take it back before the last day has "
+                "ended: 'escrow agreement recipient withdraw'; a signing key is in wrong hands.",
+                agent="Compare the new key's fingerprint with the beneficiary by another channel, "
+                "before you confirm a release that is sealed to it.",
+            ),
+        ),
+        Kind.RECIPIENT_CHANGE_WITHDRAWN: Wording(
+            "Change of a recipient withdrawn",
+            "A person of the beneficiary took a change of a recipient back. The old one counts.",
+            _told(),
         ),
     }
 )

@@ -17,6 +17,7 @@ from escrow.ledger.events import NewEvent, Stream
 from escrow.register import records
 from escrow.register.acts import PartyAct, verify_party_act
 from escrow.register.ceremony import count_keys, key_setup_of, record_canary_opening
+from escrow.register.changing import CHANGE_ACTS, take_change
 from escrow.register.errors import ActForOther, ActTaken, VersionSuperseded
 from escrow.register.reading import AgreementView, read_version, view_of
 from escrow.register.recipients import record_recipient_proof
@@ -34,7 +35,7 @@ def take_act(
     clock: Clock,
     trust_root_sha256: Sha256Hex | None = None,
 ) -> AgreementView:
-    """Take any act on an agreement: acceptance, proof of a recipient, opening of the canary, vouch.
+    """Take any act on an agreement: acceptance, proof or change of a recipient, canary, vouch.
 
     The newest version decides who may act; each kind of act compares its own subject and takes
     an act only once. Then the agreement comes into force if nothing is missing any more.
@@ -52,6 +53,10 @@ def take_act(
         the act is not this person's, or proves nothing.
         ActTaken: done before.
     """
+    if parse_act(envelope.payload).name in CHANGE_ACTS:
+        # Under the text in force, whatever waits for signatures; it brings nothing into force.
+        take_change(session, agreement_id, envelope, scribe, clock=clock)
+        return view_of(session, agreement_id)
     terms, version = read_version(session, agreement_id)
     taken = verify_party_act(agreement_id, version, terms, envelope, clock.now())
     match taken.act.name:

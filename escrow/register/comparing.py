@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from escrow.ground.database import Session, every_row
 from escrow.ledger.comparing import Comparer, Facts, Key, States
 from escrow.ledger.reading import RecordedEvent
+from escrow.register.changes import PROVEN
 from escrow.register.records import (
     AcceptanceRow,
     CanaryOpeningRow,
@@ -83,6 +84,11 @@ COMPARERS = (
         _versions,
     ),
     Comparer("acceptance", frozenset({"register:agreement:accepted"}), _acceptance, _acceptances),
-    Comparer("recipient_canary", frozenset({"register:recipient:proven"}), _proof, _proofs),
+    Comparer(
+        "recipient_canary",
+        frozenset({"register:recipient:proven", PROVEN}),
+        _proof,
+        _proofs,
+    ),
     Comparer("canary_opening", frozenset({"register:ceremony:canary-opened"}), _opening, _openings),
 )

@@ -4,12 +4,12 @@
 
     InvalidInput  AgreementTextInvalid, OrganisationUnknown, ProductUnknown, AgentUnknown,
                   RecipientUnusable, ActSignatureWrong, ActForOther, ActTimeImplausible,
-                  CanarySecretWrong, ContributorsWrong
+                  CanarySecretWrong, ContributorsWrong, RecipientInUse
     Refused       NothingChanged, VendorChanged, VersionSuperseded, ActTaken, CeremonyNotHeld,
-                  AgreementEnded
+                  AgreementEnded, RecipientChangeWaits
     NotPermitted  FilerNoParty, SignerNotPinned, SignerInOtherRole
-    NotFound      AgreementUnknown, CanaryUnknown
-    Tampered      AgreementTextTampered
+    NotFound      AgreementUnknown, CanaryUnknown, RecipientChangeUnknown
+    Tampered      AgreementTextTampered, ChangeBroken
 """
 
 from __future__ import annotations
@@ -258,6 +258,56 @@ class CanaryUnknown(NotFound):
         super().__init__(
             "No canary is sealed to this recipient.",
             "Use a recipient that stands in the agreement's newest version.",
+        )
+
+
+class RecipientInUse(InvalidInput):
+    """A key that is to become a recipient stands for somebody or something already."""
+
+    code = "register.recipient-in-use"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This key stands in the agreement already, or in a change that waits.",
+            "Make a new one with 'escrow keys new' or age-keygen.",
+        )
+
+
+class RecipientChangeWaits(Refused):
+    """A change of this recipient waits already."""
+
+    code = "register.recipient-change-waits"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A change of this recipient waits already.",
+            "Wait until it counts, or withdraw it: 'escrow agreement recipient withdraw'.",
+        )
+
+
+class RecipientChangeUnknown(NotFound):
+    """No change of this name, by the signer's own organisation, waits."""
+
+    code = "register.recipient-change-unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No such change of a recipient of yours waits.",
+            "Look at them with 'escrow agreement recipient show'; one that counts is undone by "
+            "another change.",
+        )
+
+
+class ChangeBroken(Tampered):
+    """An event on a change of a recipient holds no act of a person who may do it."""
+
+    code = "register.change-broken"
+
+    def __init__(self, event_type: str) -> None:
+        super().__init__(
+            f"The ledger has a {event_type} that nobody signed who may.",
+            "Nothing is released under this agreement until the operator has found out who wrote "
+            "it, and a new version of the agreement is in force.",
         )
 
 

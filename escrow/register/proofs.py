@@ -20,7 +20,9 @@ from escrow.ledger.appending import Scribe
 from escrow.notices import outbox
 from escrow.notices.notices import Kind, LastDay, NoticeToSend, Reader
 from escrow.register import records
+from escrow.register.changes import RecipientChange, counting_recipients
 from escrow.register.inforce import version_in_force
+from escrow.register.reading import changes_of
 from escrow.register.recipients import seal_canary
 
 # A year: staff and machines change in one, and nobody should be asked more often.
@@ -60,24 +62,35 @@ class RecipientProof:
 
 
 def proofs_of(
-    terms: Agreement, canaries: Sequence[records.RecipientCanaryRow]
+    terms: Agreement,
+    canaries: Sequence[records.RecipientCanaryRow],
+    changes: Sequence[RecipientChange],
+    now: datetime,
 ) -> list[RecipientProof]:
-    """Return the newest proof of every recipient that was proven once; pure.
+    """Return the newest proof of every counting recipient that was proven once; pure.
 
     Args:
         canaries: of the agreement, oldest first.
+        changes: of its recipients.
     """
     found = []
     for party in terms.beneficiaries:
-        for one in party.recipients:
-            rows = [row for row in canaries if row.recipient == one.recipient]
+        for kind, recipient in counting_recipients(party, changes, now).items():
+            rows = [row for row in canaries if row.recipient == recipient]
             proven = [row.proven_at for row in rows if row.proven_at is not None]
             if proven:
                 waits = rows[-1].proven_at is None
                 found.append(
-                    RecipientProof(party.organisation, one.kind, one.recipient, max(proven), waits)
+                    RecipientProof(party.organisation, kind, recipient, max(proven), waits)
                 )
     return found
+
+
+def _proofs(
+    session: Session, agreement_id: AgreementId, terms: Agreement, now: datetime
+) -> list[RecipientProof]:
+    changes = changes_of(session, agreement_id, terms)
+    return proofs_of(terms, records.canaries_of(session, agreement_id), changes, now)
 
 
 def alarms_of(session: Session, agreement_id: AgreementId, now: datetime) -> list[str]:
@@ -92,7 +105,7 @@ def alarms_of(session: Session, agreement_id: AgreementId, now: datetime) -> lis
     return [
         f"The {one.kind} recipient of {one.organisation} was last proven on "
         f"{one.proven_at.date()}: {UNREADABLE} if its key is lost."
-        for one in proofs_of(terms, records.canaries_of(session, agreement_id))
+        for one in _proofs(session, agreement_id, terms, now)
         if one.is_overdue(now)
     ]
 
@@ -109,7 +122,7 @@ def keep_proofs_current(session: Session, scribe: Scribe, now: datetime) -> None
         if records.version_in_force(session, agreement_id) is None:
             continue
         terms, _ = version_in_force(session, agreement_id)
-        for one in proofs_of(terms, records.canaries_of(session, agreement_id)):
+        for one in _proofs(session, agreement_id, terms, now):
             if one.is_asked_for(now):
                 _ask(session, scribe, agreement_id, terms, one, now)
 

@@ -16,9 +16,12 @@ from agreements.terms import Agreement, Custody
 from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex, sha256_hex
 from escrow.ground.identifiers import AgreementId, MemberId, OrganisationId, ProductId
+from escrow.ledger.events import Event, Stream
+from escrow.ledger.reading import PAGE_ENTRIES, read_stream
 from escrow.parties.relations import AgreementParties
 from escrow.register import records
 from escrow.register.ceremony import key_setup_of
+from escrow.register.changes import RecipientChange, fold_changes
 from escrow.register.errors import AgreementTextTampered, AgreementUnknown
 from escrow.register.status import Missing, Progress, Standing, status_of
 
@@ -142,6 +145,27 @@ def parties_covering(session: Session, product_id: ProductId) -> tuple[Agreement
     """Return the parties of every agreement, in force or being made, that names a product."""
     found = (parties_of(session, one) for one in records.agreements_covering(session, product_id))
     return tuple(parties for parties in found if product_id in parties.product_ids)
+
+
+def changes_of(
+    session: Session, agreement_id: AgreementId, terms: Agreement
+) -> tuple[RecipientChange, ...]:
+    """Return the changes of recipients under a text, as the rows of the ledger have them.
+
+    Raises:
+        ChangeBroken: one holds no act of a person who may do it.
+        EntryMalformed: a row holds no entry.
+    """
+    pinned = {one.recipient for party in terms.beneficiaries for one in party.recipients}
+    if {one.recipient for one in records.canaries_of(session, agreement_id)} <= pinned:
+        # Every change has had a canary: so there is none, and a long stream need not be read.
+        return ()
+    stream, found = Stream("agreement", agreement_id), list[Event]()
+    while page := read_stream(session, stream, from_sequence=len(found)):
+        found += [one.event for one in page]
+        if len(page) < PAGE_ENTRIES:
+            break
+    return fold_changes(found, terms)
 
 
 def _row(session: Session, agreement_id: AgreementId, version: int | None) -> records.VersionRow:

@@ -18,12 +18,14 @@ from escrow.ground.identifiers import AgreementId, new_id
 from escrow.ledger.appending import Scribe
 from escrow.register import records
 from escrow.register.acts import PartyAct
+from escrow.register.changes import counting_recipients
 from escrow.register.errors import (
     ActTaken,
     CanarySecretWrong,
     CanaryUnknown,
     SignerInOtherRole,
 )
+from escrow.register.reading import changes_of, terms_of_row
 from escrow.register.subjects import (
     check_subject,
     is_secret,
@@ -117,11 +119,22 @@ def _canary_for(session: Session, proof: PartyAct) -> records.RecipientCanaryRow
         raise SignerInOtherRole("a beneficiary's person")
     party = proof.terms.party(proof.signatory.organisation)
     own = {one.recipient for one in party.recipients} if party else set()
+    own |= _changed(session, proof)
     # The newest: an older one was opened, and what it held stands in an act for all to read.
     for row in reversed(records.canaries_of(session, proof.agreement_id)):
         if row.recipient == proof.act.subject.get("recipient") and row.recipient in own:
             return row
     raise CanaryUnknown
+
+
+def _changed(session: Session, proof: PartyAct) -> set[str]:
+    """Return the recipients that the signer's organisation has changed to, under what governs."""
+    row = records.version_in_force(session, proof.agreement_id)
+    party = terms_of_row(row).party(proof.signatory.organisation) if row else None
+    if row is None or party is None:
+        return set()
+    changes = changes_of(session, proof.agreement_id, terms_of_row(row))
+    return set(counting_recipients(party, changes, proof.taken_at).values())
 
 
 def seal_canary(

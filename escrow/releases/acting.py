@@ -20,12 +20,15 @@ from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, RequestId
 from escrow.ledger.appending import Entry, Scribe
 from escrow.register.acts import PartyAct, verify_party_act
+from escrow.register.changes import counting_recipients
 from escrow.register.errors import ActTaken
 from escrow.register.inforce import version_in_force
+from escrow.register.reading import changes_of
 from escrow.register.subjects import check_subject
 from escrow.releases import records
 from escrow.releases.decision import (
     check_evidence,
+    check_recipient,
     check_service_day,
     is_timely,
     service_day,
@@ -35,6 +38,7 @@ from escrow.releases.decision import (
 from escrow.releases.errors import (
     AgreementChanged,
     ConditionUnknown,
+    RecipientChanged,
     RecipientNotPinned,
     RequestKnown,
     RequestMalformed,
@@ -96,7 +100,8 @@ def file_request(
     if taken.signatory.role != "beneficiary" or taken.signatory.signs != "single":
         raise WrongDoer("a person of the beneficiary who signs alone")
     subject = parse_request(taken.act.subject)
-    _check_request(subject, terms, version, taken)
+    _check_request(subject, terms, version)
+    _check_recipient(session, subject, taken)
     check_papers(papers, [subject.statement_sha256, *(one.sha256 for one in subject.evidence)])
     if records.request_by_id(session, subject.request_id) is not None:
         raise RequestKnown
@@ -169,18 +174,21 @@ def move(session: Session, opened: OpenedRequest, step: Step, now: datetime) -> 
     return following
 
 
-def _check_request(
-    subject: RequestSubject, terms: Agreement, version: int, taken: PartyAct
-) -> None:
+def _check_request(subject: RequestSubject, terms: Agreement, version: int) -> None:
     if (subject.version, subject.text_sha256) != (version, terms.text_sha256):
         raise AgreementChanged
     condition = next((one for one in terms.conditions if one.type == subject.condition), None)
     if condition is None:
         raise ConditionUnknown(subject.condition, [one.type for one in terms.conditions])
-    party = terms.party(taken.signatory.organisation)
-    if party is None or subject.recipient not in {one.recipient for one in party.recipients}:
-        raise RecipientNotPinned
     check_evidence([one.type for one in subject.evidence], condition.evidence)
+
+
+def _check_recipient(session: Session, subject: RequestSubject, taken: PartyAct) -> None:
+    party = taken.terms.party(taken.signatory.organisation)
+    changes = changes_of(session, taken.agreement_id, taken.terms)
+    counting = counting_recipients(party, changes, taken.taken_at) if party else {}
+    if subject.recipient not in counting.values():
+        raise RecipientNotPinned
 
 
 def _check_doer(step: Step, taken: PartyAct) -> None:
@@ -276,7 +284,7 @@ def append_confirmation(
 def is_due(opened: OpenedRequest, now: datetime) -> Step | None:
     """Return the step that the clock, or a newer agreement, has made due; None where none is."""
     history = opened.history
-    if next_state(history.state, Step.SUPERSEDE) and opened.in_force != opened.row.version:
+    if next_state(history.state, Step.SUPERSEDE) and _is_overtaken(opened, now):
         return Step.SUPERSEDE
     due = opened.due()
     if due is not None and history.state is State.CURING and now > due[1]:
@@ -285,3 +293,17 @@ def is_due(opened: OpenedRequest, now: datetime) -> Step | None:
     if history.state is State.OBJECTION_WINDOW and ends_at is not None and now > ends_at:
         return Step.FALL_SILENT
     return None
+
+
+def _is_overtaken(opened: OpenedRequest, now: datetime) -> bool:
+    """Tell whether the agreement, or a recipient, is not what it was when the request was filed."""
+    if opened.in_force != opened.row.version:
+        return True
+    try:
+        check_recipient(opened.history, opened.terms, now)
+    except RecipientChanged:
+        return True
+    except RecipientNotPinned:
+        # Never so filed: the keyholder refuses it, and voiding is for what was right once.
+        return False
+    return False

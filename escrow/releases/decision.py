@@ -22,12 +22,14 @@ from agreements.periods import (
 from agreements.terms import Agreement
 from escrow.ground.errors import EscrowError
 from escrow.ledger.chains import ChainedEvent
+from escrow.register.changes import counting_recipients
 from escrow.releases.errors import (
     AgreementChanged,
     ConfirmationOutdated,
     EvidenceMissing,
     NotApproved,
     ObjectionStands,
+    RecipientChanged,
     RecipientNotPinned,
     ServiceDayWrong,
     StepNotPossible,
@@ -90,7 +92,7 @@ def decide(
 ) -> Decision:
     """Return the decision to release.
 
-    1. The request is open and under these terms. 2. Its recipient is pinned for its beneficiary.
+    1. The request is open and under these terms. 2. Its recipient counts for its beneficiary.
     3. It is approved, and nothing stands against it. 4. A confirmation round was opened after the
     approval. 5. Confirmations of k different agents, none of a party, say exactly this matter.
 
@@ -104,8 +106,8 @@ def decide(
             where nobody outside is asked.
 
     Raises:
-        StepNotPossible, AgreementChanged, RecipientNotPinned, NotApproved, ObjectionStands,
-        TooFewConfirmations: the answer is no; the class says to which question.
+        StepNotPossible, AgreementChanged, RecipientNotPinned, RecipientChanged, NotApproved,
+        ObjectionStands, TooFewConfirmations: the answer is no; the class says to which question.
     """
     # 1., 2., 3.
     approval = approval_of(history, terms, rights_at or now)
@@ -132,14 +134,14 @@ def approval_of(history: History, terms: Agreement, now: datetime) -> Approval:
     Raises:
         StepNotPossible: it was withdrawn, ended, or is released.
         AgreementChanged: it is under other terms than those in force.
-        RecipientNotPinned: it names a key that is none of its beneficiary's.
+        RecipientNotPinned, RecipientChanged: it names a key that does not count, or not any more.
         NotApproved, ObjectionStands: neither consent nor silence, or a timely objection.
     """
     if history.withdrawals or history.superseded or history.executed:
         raise StepNotPossible("confirm", history.state)
     if history.subject.text_sha256 != terms.text_sha256:
         raise AgreementChanged
-    check_recipient(history, terms)
+    check_recipient(history, terms, now)
     word = vendors_word(history, terms)
     if word.objects:
         raise ObjectionStands
@@ -148,16 +150,34 @@ def approval_of(history: History, terms: Agreement, now: datetime) -> Approval:
     return _by_silence(history, terms, now)
 
 
-def check_recipient(history: History, terms: Agreement) -> None:
-    """Return when the request's recipient is pinned for the party whose person signed it.
+def check_recipient(history: History, terms: Agreement, now: datetime) -> None:
+    """Return when the request's recipient counts for the party whose person signed it.
+
+    It has to count when the request was filed, and still now: who writes the entries states the
+    first time, and cannot state the second. What came after the intent came too late to matter.
+
+    Args:
+        now: the time by which the beneficiary's right to take a change back may have been lost.
 
     Raises:
-        RecipientNotPinned: it is not.
+        RecipientNotPinned: it did not count then.
+        RecipientChanged: the party changed a recipient since, or a change of it came to count.
     """
-    party = terms.party(history.request.signatory.organisation)
-    pinned = {one.recipient for one in party.recipients} if party else set()
-    if history.subject.recipient not in pinned:
+    filed, organisation = history.request, history.request.signatory.organisation
+    intended = min((one.place for one in history.intended), default=None)
+    changes = [
+        one
+        for one in history.changes
+        if one.organisation == organisation and (intended is None or one.place < intended)
+    ]
+    party = terms.party(organisation)
+    wanted = history.subject.recipient
+    if party is None or wanted not in counting_recipients(party, changes, filed.at).values():
         raise RecipientNotPinned
+    if any(one.place > filed.place for one in changes):
+        raise RecipientChanged
+    if wanted not in counting_recipients(party, changes, now).values():
+        raise RecipientChanged
 
 
 def matter_of(history: History, terms: Agreement, opening: Mark) -> ConfirmationSubject:

@@ -5,7 +5,8 @@
     InvalidInput  RequestMalformed, PaperMalformed, ConditionUnknown, RecipientNotPinned,
                   EvidenceMissing, ServiceDayWrong, OtherThanOffered, ShareWrong
     Refused       RequestKnown, StepNotPossible, NotApproved, ObjectionStands, AgreementChanged,
-                  TooFewConfirmations, ConfirmedAlready, ConfirmationOutdated, NotReleased
+                  RecipientChanged, TooFewConfirmations, ConfirmedAlready, ConfirmationOutdated,
+                  NotReleased
     NotPermitted  WrongDoer
     NotFound      RequestUnknown, PaperUnknown, FileUnknown
     Tampered      HistoryBroken, OfferBroken
@@ -56,7 +57,7 @@ class RecipientNotPinned(InvalidInput):
         super().__init__(
             "The recipient is no proven recipient of this beneficiary in the agreement in force.",
             "Name the primary or the recovery recipient of the agreement; to use another key, "
-            "amend the agreement first.",
+            "change it first, and wait until the cooling-off is over.",
         )
 
 
@@ -164,6 +165,19 @@ class AgreementChanged(Refused):
         super().__init__(
             "The agreement changed after the request was filed.",
             "File the request anew, under the version that is in force.",
+        )
+
+
+class RecipientChanged(Refused):
+    """The beneficiary changed a recipient after the request was filed."""
+
+    code = "releases.recipient-changed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The beneficiary changed a recipient after the request was filed.",
+            "File the request anew, to a recipient that counts then; a new one counts once its "
+            "cooling-off is over.",
         )
 
 

@@ -9,7 +9,7 @@ breaks the history. Whether the events are complete and proven is the caller's m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from escrow.ground.errors import EscrowError
 from escrow.ground.identifiers import RequestId
 from escrow.ledger.chains import ChainedEvent
 from escrow.ledger.events import Event
+from escrow.register.changes import RecipientChange, fold_changes
 from escrow.releases.errors import HistoryBroken, RequestUnknown
 from escrow.releases.subjects import (
     ConfirmationSubject,
@@ -108,7 +109,11 @@ class _Folding:
 
 @dataclass(frozen=True)
 class History:
-    """One request, from its filing on."""
+    """One request, from its filing on.
+
+    Args:
+        changes: of the recipients of every beneficiary, under the request's text.
+    """
 
     request: Given
     subject: RequestSubject
@@ -124,6 +129,7 @@ class History:
     intended: tuple[Mark, ...]
     executed: tuple[Mark, ...]
     superseded: tuple[Mark, ...]
+    changes: tuple[RecipientChange, ...] = ()
 
 
 def fold(events: Sequence[ChainedEvent], request_id: RequestId, terms: Agreement) -> History:
@@ -135,7 +141,8 @@ def fold(events: Sequence[ChainedEvent], request_id: RequestId, terms: Agreement
 
     Raises:
         RequestUnknown: no filing among the events.
-        HistoryBroken: an act is not signed by who may do it, or nothing that the agreement knows.
+        HistoryBroken, ChangeBroken: an act is not signed by who may do it, or nothing that the
+            agreement knows.
     """
     folding = _Folding()
     for one in events:
@@ -144,7 +151,8 @@ def fold(events: Sequence[ChainedEvent], request_id: RequestId, terms: Agreement
     filings = folding.acts.get(Step.FILE)
     if not filings:
         raise RequestUnknown
-    return _history(folding, filings[0], terms)
+    changes = fold_changes((one.event for one in events), terms)
+    return replace(_history(folding, filings[0], terms), changes=changes)
 
 
 def request_named(event: Event) -> RequestSubject | None:

@@ -18,6 +18,7 @@ from escrow.operations.cli import (
     keys,
     ledger,
     product,
+    recipient,
     release,
     request,
     running,
@@ -64,6 +65,7 @@ def escrow(
 
 admin.app.add_typer(continuity.app, name="continuity")
 app.add_typer(admin.app, name="admin")
+agreement.app.add_typer(recipient.app, name="recipient")
 app.add_typer(agreement.app, name="agreement")
 # The ceremony's own commands, and those of the sessions that follow it.
 app.add_typer(sessions.app, name="ceremony")

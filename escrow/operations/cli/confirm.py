@@ -178,6 +178,7 @@ class _Proven:
             f"Deposits     {len(self._offer.deposits)}, last verified: {'; '.join(last) or 'none'}",
             f"Sealed to    {history.subject.recipient[:60]}",
             f"             fingerprint {sha256_hex(history.subject.recipient.encode())}",
+            *_changed_to(history),
             f"Ledger       {self._chain.head.checkpoint.tree_size} entries, "
             f"root {self._chain.head.checkpoint.root_hex}",
         ]
@@ -221,6 +222,17 @@ class _Proven:
             for share, file in sealed
         ]
         return matter.to_json(), bodies
+
+
+def _changed_to(history: History) -> list[str]:
+    """Say that the key stands in no text that everybody accepted, and who changed to it."""
+    from escrow.ground.clock import rfc3339
+
+    return [
+        f"             changed to by {one.by.name}, {rfc3339(one.proposed_at)}"
+        for one in history.changes
+        if one.recipient == history.subject.recipient and not one.is_withdrawn
+    ]
 
 
 def _check_text(chain: ProvenChain, terms: Agreement) -> None:

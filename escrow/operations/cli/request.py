@@ -17,6 +17,7 @@ from escrow.ground.errors import InvalidInput
 from escrow.operations.cli import keys, remote
 from escrow.operations.cli.agreement import KeyOption
 from escrow.operations.cli.output import give, give_fields, give_table, say, wants_json
+from escrow.operations.cli.recipient import counting
 
 app = typer.Typer(help="Release requests: file, follow and act on them.", no_args_is_help=True)
 
@@ -74,7 +75,7 @@ def file(
         text_sha256=terms.text_sha256,
         request_id=RequestId(new_id("req")),
         condition=condition,
-        recipient=_recipient(terms, str(signer.public), recovery=recovery),
+        recipient=_recipient(path, terms, str(signer.public), recovery=recovery),
         statement_sha256=digest_of(papers[0]),
         evidence=tuple(Evidence(one["kind"], digest_of(one)) for one in papers[1:]),
     )
@@ -217,13 +218,13 @@ def signed_act(act: str, subject: dict[str, object], key: Path) -> dict[str, obj
     return acts.sign_act(payload, signer).to_json()
 
 
-def _recipient(terms: Any, signing_key: str, *, recovery: bool) -> str:  # noqa: ANN401 (lazy import)
+def _recipient(path: str, terms: Any, signing_key: str, *, recovery: bool) -> str:  # noqa: ANN401 (lazy import)
     wanted = "recovery" if recovery else "primary"
     for party in terms.beneficiaries:
         if signing_key in {person.signing_key for person in party.persons}:
-            for one in party.recipients:
-                if one.kind == wanted:
-                    return str(one.recipient)
+            found = counting(path, party.organisation, wanted)
+            if found is not None:
+                return found
     raise NoSuchRecipient(
         f"The agreement names no {wanted} recipient beside this signing key.",
         "Use the key of a person of the beneficiary, and a recipient that the agreement names.",

@@ -15,6 +15,7 @@ from escrow.ledger.events import NewEvent
 from escrow.ledger.records import leaf_of
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds
+from escrow.register.changes import RecipientChange
 from escrow.releases.clocks import LEFT_OUT, RightsTime, Times, rights_time
 from escrow.releases.errors import NotWitnessed
 from escrow.releases.history import Given, History
@@ -59,11 +60,25 @@ def with_sure_times(
 
     The time in an entry is that of the portal's clock. Had that been set forward, a vendor's
     timely word would look late: so it counts as of the newest outside word *before* its leaf.
+    Had it been set back, the cooling-off of a changed recipient would look over: so its proof
+    counts as of no earlier than the newest such word.
     """
     if not on.outside.anchors.witnesses and not on.outside.anchors.authorities:
         return history
     sure = tuple(_sure(on, session, one, history, events) for one in history.objections)
-    return replace(history, objections=sure)
+    changes = tuple(_no_earlier(on, session, one, events) for one in history.changes)
+    return replace(history, objections=sure, changes=changes)
+
+
+def _no_earlier(
+    on: Grounds, session: Session, change: RecipientChange, events: tuple[ChainedEvent, ...]
+) -> RecipientChange:
+    if change.proven_at is None or change.proven_place is None:
+        return change
+    found = leaf_of(session, events[change.proven_place].entry_sha256)
+    said = on.outside.times(session, found[1].leaf_index) if found else {}
+    heard = [at for at in said.values() if at is not None]
+    return replace(change, proven_at=max([change.proven_at, *heard]))
 
 
 def check_witnessed(on: Grounds, session: Session, entry_sha256: str) -> None:

@@ -19,10 +19,19 @@ from escrow.parties.permissions import Principal, Relation, Role, Verb, check_al
 from escrow.portal.access import Asker, Changing, Number, RoomsNeeded
 from escrow.portal.finding import check_agreement_allowed
 from escrow.portal.problems import documented, documented_change
+from escrow.portal.schemas.agreements import described_recipients
 from escrow.register.acceptance import take_act
 from escrow.register.filing import Filer, file_agreement, file_amendment
 from escrow.register.proofs import alarms_of
-from escrow.register.reading import AgreementView, list_agreements, parties_of, text_of, view_of
+from escrow.register.reading import (
+    AgreementView,
+    changes_of,
+    list_agreements,
+    parties_of,
+    read_version,
+    text_of,
+    view_of,
+)
 
 router = APIRouter(tags=["agreements"])
 
@@ -100,6 +109,16 @@ def text(
     with rooms.database.reading() as session:
         found = check_agreement_allowed(session, asker, agreement_id, Verb.READ_AGREEMENT)
         return PlainTextResponse(text_of(session, found, version), media_type="application/toml")
+
+
+@router.get("/agreements/{agreement_id}/recipients", responses=documented(403, 404))
+def recipients(rooms: RoomsNeeded, asker: Asker, agreement_id: str) -> dict[str, object]:
+    """Show which recipients of the beneficiaries count now, and every change of one."""
+    with rooms.database.reading() as session:
+        found = check_agreement_allowed(session, asker, agreement_id, Verb.READ_AGREEMENT)
+        view = view_of(session, found)
+        terms, _ = read_version(session, found, view.in_force_version)
+        return described_recipients(terms, changes_of(session, found, terms), rooms.clock.now())
 
 
 @router.post(

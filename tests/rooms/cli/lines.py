@@ -17,6 +17,7 @@ from pathlib import Path
 
 from escrow.parties import bootstrap
 from escrow.parties.permissions import Role
+from escrow.register.changes import change_subject
 from escrow.testing.custody import CustodyWorld
 from escrow.testing.endings import Endings
 from escrow.testing.releases import ReleaseWorld
@@ -51,6 +52,10 @@ vendor       agreement show {agreement}
 vendor       agreement accept {filed} --key {ada}
 beneficiary  agreement missing {agreement} --save {folder}
 beneficiary  agreement prove-recipient {filed} --key {bo} --identity {bo_age}
+vendor       agreement recipient show {agreement}
+beneficiary  agreement recipient change {agreement} --to {recipient} --key {bo}
+beneficiary  agreement recipient prove {agreement} {change} --identity {new_age} --key {bo}
+beneficiary  agreement recipient withdraw {agreement} {change} --key {bo}
 operator     ceremony hold {accepted}
 agent_1      ceremony vouch {filed} --key {cy} --trust-root {root}
 agent_2      ceremony contribute {agreement} --identity {di_age} --to {cy_public} {keep}
@@ -104,7 +109,20 @@ beneficiary  release certificate {released} --save {save}
 """
 
 # What stands on a disk before a line is typed, and what a line makes there.
-READ = ("toml", "root", "receipt", "ada", "bo", "cy", "bo_age", "cy_age", "di_age", "data", "words")
+READ = (
+    "toml",
+    "root",
+    "receipt",
+    "ada",
+    "bo",
+    "cy",
+    "bo_age",
+    "cy_age",
+    "di_age",
+    "new_age",
+    "data",
+    "words",
+)
 WRITTEN = ("save", "folder")
 
 
@@ -135,7 +153,7 @@ class Line:
 
 _GROUPS = "admin agreement ceremony config deposit ending keys ledger product release request"
 GROUPS = _GROUPS.split()
-GROUPS_BELOW = ("admin continuity",)
+GROUPS_BELOW = ("admin continuity", "agreement recipient")
 LINES = [Line(*text.split(maxsplit=1)) for text in TABLE.strip().splitlines()]
 
 
@@ -148,6 +166,7 @@ def write_files(world: ReleaseWorld, folder: Path) -> dict[str, str]:
     holders = (("bo", "beneficiary_primary"), ("cy", "agent_1"), ("di", "agent_2"))
     for name, who in holders:
         age.write_identity_file(keys / f"{name}.age", cast.identity(who), None)
+    age.write_identity_file(keys / "new.age", age.new_x25519_identity(), None)
     (keys / "bo.public.json").write_text(json.dumps({"name": "bo"}), encoding="utf-8")
     texts = {"toml": cast.text, "root": world.ledger.trust_root.to_json()}
     texts |= {"data": "one,two\n", "words": "The vendor was wound up.", "receipt": receipt(world)}
@@ -155,7 +174,7 @@ def write_files(world: ReleaseWorld, folder: Path) -> dict[str, str]:
         (folder / name).write_text(text, encoding="utf-8")
     files = {name: str(folder / name) for name in texts}
     files |= {name: str(keys / f"{name}.pem") for name in ("ada", "bo", "cy")}
-    files |= {f"{name}_age": str(keys / f"{name}.age") for name, _ in holders}
+    files |= {f"{name}_age": str(keys / f"{name}.age") for name in ("bo", "cy", "di", "new")}
     files |= {"keys": str(keys), "save": str(folder / "saved"), "folder": str(folder / "made")}
     files |= {"docket": f"--evidence court-record={folder / 'words'}", "name": "new"}
     files |= {"keep": f"--save-share {folder / 'share'}"}
@@ -266,6 +285,17 @@ class Things(dict[str, str]):
     def recipient(self) -> str:
         """An age recipient that nobody has yet."""
         return str(age.new_x25519_identity().recipient)
+
+    @cached_property
+    def change(self) -> str:
+        """A change of a recipient that was proposed, to a key of a file."""
+        world = self.world
+        text_sha256 = world.cast.agreement.text_sha256
+        new = str(age.read_identity_file(Path(self["new_age"]), None).recipient)
+        subject = change_subject(self.agreement, text_sha256, "primary", new)
+        world.act(self.agreement, "beneficiary", "change-recipient", subject)
+        found = world.do("GET", f"/agreements/{self.agreement}/recipients", "beneficiary")
+        return str(found["changes"][-1]["id"])
 
     @property
     def cy_public(self) -> str:

@@ -60,6 +60,7 @@ POST   /agreements/{agreement_id}/ceremony           in  403 403 in  403 404 404
 GET    /agreements/{agreement_id}/shares             403 403 403 in  403 404 404 404 404 401
 POST   /agreements/{agreement_id}/canary-shares      403 403 403 in  403 404 404 404 404 401
 GET    /agreements/{agreement_id}/canary-shares      403 403 403 in  403 404 404 404 404 401
+GET    /agreements/{agreement_id}/recipients         in  in  in  in  in  404 404 404 404 401
 GET    /agreements/{agreement_id}/recipient-canaries 403 in  in  in  403 404 404 404 404 401
 GET    /agreements/{agreement_id}/custody            in  in  in  in  in  404 404 404 404 401
 GET    /agreements/{agreement_id}/panel              in  403 403 in  403 404 404 404 404 401
