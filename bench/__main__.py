@@ -6,7 +6,17 @@ import subprocess
 import sys
 import time
 
-BENCHES = ("sealing", "push", "upload", "trial_build", "ledger", "release", "status", "panel")
+BENCHES = (
+    "sealing",
+    "push",
+    "upload",
+    "trial_build",
+    "ledger",
+    "release",
+    "status",
+    "scrub",
+    "panel",
+)
 
 
 def main() -> int:

@@ -175,7 +175,6 @@ def answer(
     sent = remote.call("GET", f"{path}/challenge", parameters=asked_as).json()
     asked = Asked.verified(session, sent, root)
     asked.show()
-    check_witnesses(root, asked.opened.checkpoint)
     if not yes:
         _ask()
     shares = _opened_shares(asked, sent["shares"], keys.read_identity(identity))
