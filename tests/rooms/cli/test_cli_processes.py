@@ -201,6 +201,8 @@ def test_ctrl_c_while_the_service_is_asked(home) -> None:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # A run in the background ignores Ctrl-C, and would hand that on.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         # Held until the end: a connection that is dropped would be the service's own answer.
         connection, _ = silent.accept()

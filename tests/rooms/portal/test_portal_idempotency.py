@@ -25,6 +25,7 @@ from escrow.operations.tables import metadata
 from escrow.parties.idempotency import LIFETIME
 from escrow.parties.permissions import Role
 from escrow.releases.subjects import act_subject
+from escrow.testing.custody import CustodyWorld
 from escrow.testing.releases import EVIDENCE, STATEMENT, ReleaseWorld, SettledFolder
 from escrow.vault.ceremony import open_share_file, seal_canary_share
 from tests.rooms.cli.lines import Things
@@ -51,7 +52,7 @@ class Call:
 class Calls:
     """A good call for each route; the world is made ready for it when it is asked for."""
 
-    def __init__(self, world: ReleaseWorld) -> None:
+    def __init__(self, world: CustodyWorld) -> None:
         self._world = world
         self._things = Things(world, {})
         self._agreement = f"/agreements/{world.agreement}"
@@ -94,6 +95,11 @@ class Calls:
             "POST /requests/{request_id}/acts": self._consent,
             "POST /requests/{request_id}/confirmations": self._confirmation,
             "POST /notices/{notice_id}/retry": self._retry,
+            "POST /custody/sessions": lambda: Call("agent_1", "/custody/sessions", self._drill()),
+            "POST /custody/sessions/{session_id}/answers": self._answer,
+            "POST /custody/sessions/{session_id}/carry-out": lambda: Call(
+                "agent_1", f"/custody/sessions/{self._of('drill')}/carry-out"
+            ),
         }
         return makers[route]()
 
@@ -143,6 +149,13 @@ class Calls:
         body = {"envelope": world.signed("vendor", "place-hold", subject), "papers": papers}
         return Call("vendor", f"{self._agreement}/endings", body)
 
+    def _drill(self) -> dict[str, object]:
+        return {"purpose": "drill", "agreements": [self._world.agreement]}
+
+    def _answer(self) -> Call:
+        body = self._world.answer_body(self._of("drill"), "agent_1")
+        return Call("agent_1", f"/custody/sessions/{self._of('drill')}/answers", body)
+
     def _consent(self) -> Call:
         request = self._of("request")
         shown = self._world.do("GET", f"/requests/{request}", "vendor")
@@ -168,7 +181,17 @@ class Calls:
 
 
 @pytest.fixture
-def calls(release_world: ReleaseWorld) -> Calls:
+def release_world(settled_release: SettledFolder, tmp_path: Path) -> Iterator[CustodyWorld]:
+    """The usual world, whose agents also answer sessions."""
+    made = CustodyWorld.copied(settled_release, tmp_path / "release")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def calls(release_world: CustodyWorld) -> Calls:
     """The calls of a world of its own."""
     return Calls(release_world)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from escrow.ground.digests import sha256_hex
+from escrow.ground.identifiers import new_id
 from escrow.testing.endings import WORDS
 
 # Let in, whatever the rooms then say of the matter.
@@ -143,7 +144,7 @@ class Row:
             names |= {"deposit_id": world.draft()}
             names |= {"token_id": world.issue("doomed", "northwind", "vendor")}
         if "member_id" in self.route:
-            mia = MEMBER | {"email": "mia@northwind.example"}
+            mia = MEMBER | {"email": f"{new_id('mia')}@northwind.example"}
             path = "/organisations/northwind/members"
             names["member_id"] = world.do("POST", path, "operator", json=mia)["id"]
         asked = self.method == "GET" and self.route.endswith("/canary-shares")
