@@ -10,6 +10,7 @@ import pytest
 from escrow.ground.clock import SystemClock
 from escrow.testing.releases import ReleaseWorld, SettledFolder
 from escrow.testing.serving import served
+from escrow.vault import age
 from tests.rooms.cli.conftest import Desk, Run
 from tests.rooms.cli.lines import LINES, READ, WRITTEN, Line, Things
 
@@ -27,12 +28,17 @@ def standing(
 ) -> Iterator[Things]:
     """A service in which nothing is done, for lines that fail before they do anything."""
     world = ReleaseWorld.copied(settled_release, tmp_path_factory.mktemp("standing"))
-    made = Things(world, {})
+    new = tmp_path_factory.mktemp("new") / "new.age"
+    age.write_identity_file(new, age.new_x25519_identity(), None)
+    made = Things(world, {"new_age": str(new)})
     try:
         for name in STANDING:
             made[name]
         made["confirmable"] = made["destruction"]
         made["request"] = made["approved"]
+        # It voids the request, which the lines that fail do not get to.
+        made["change"]
+        del made["new_age"]
         yield made
     finally:
         world.close()
