@@ -93,6 +93,19 @@ class Served:
         self.here.escrow(self.person("vendor"), "request", "consent", filed, *own)
         return filed
 
+    @cached_property
+    def drill(self) -> str:
+        """A drill that waits for the agents."""
+        return str(self.ask("agent_1", "ceremony", "drill", self.cast.agreement)["id"])
+
+    @cached_property
+    def hold(self) -> str:
+        """A hold of the beneficiary."""
+        words = self.here.folder / "order.txt"
+        words.write_text("Keep everything, says the court.\n", encoding="utf-8")
+        own = ("--statement", str(words), "--key", key(self.here, "beneficiary"))
+        return str(self.ask("beneficiary", "agreement", "hold", self.cast.agreement, *own)["id"])
+
     def places(self) -> dict[str, str]:
         """Return something real for each name that stands in an address of the API."""
         vendor, product = PRODUCT.split("/")
@@ -105,6 +118,8 @@ class Served:
             "agreement_id": self.cast.agreement,
             "request_id": self.request,
             "sha256": str(shown["papers"][0]["sha256"]),  # type: ignore[index]
+            "session_id": self.drill,
+            "ending_id": self.hold,
             "upload_id": "upl_none",
             "file_id": "prt_none",
         }
