@@ -15,6 +15,7 @@ from escrow.engine.jobs import TTL_SECONDS
 from tests.journeys.conftest import Served, wait_for
 from tests.journeys.test_on_postgresql import PROJECT, PostgresqlStage
 from tests.postgresql import PostgresqlServer
+from tests.s3 import S3Server
 
 # Long enough that the kill falls into it on any machine; the second attempt runs it again.
 COUNTING = "all:\n" + "".join(f"\t@echo line {n}; sleep 1\n" for n in range(12))
@@ -27,8 +28,8 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
-def two(bare_postgresql: PostgresqlServer) -> Iterator[Served]:
-    with stage(partial(PostgresqlStage, bare_postgresql)) as here:
+def two(bare_postgresql: PostgresqlServer, s3: S3Server) -> Iterator[Served]:
+    with stage(partial(PostgresqlStage, bare_postgresql, s3)) as here:
         told = here.set_up()
         yield Served(here, set_up_parties(here, str(told["one_time_token"])))
 
