@@ -6,7 +6,7 @@ is due, so that a crash after any act only delays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -18,6 +18,7 @@ from escrow.custody.notifying import tell_of_keys, tell_of_session, tell_of_stan
 from escrow.custody.reading import view_of_custody
 from escrow.custody.sessions import WITH_SHARES, Purpose
 from escrow.custody.standing import Standing
+from escrow.engine.queue import JobQueue
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
@@ -53,23 +54,6 @@ class CustodyKeyholder(Protocol):
         ...
 
 
-class Jobs(Protocol):
-    """Where the re-verification is enqueued."""
-
-    def enqueue(
-        self,
-        session: Session,
-        name: str,
-        key: str,
-        arguments: Mapping[str, str],
-        *,
-        delay_seconds: float = 0,
-        partition: str | None = None,
-    ) -> None:
-        """Enqueue a job in the caller's transaction; the same key twice is one job."""
-        ...
-
-
 @dataclass(frozen=True)
 class CustodyDriver:
     """What is needed to move sessions on; made once by whoever assembles the portal."""
@@ -78,7 +62,7 @@ class CustodyDriver:
     keyholder: CustodyKeyholder
     scribe: Scribe
     clock: Clock
-    jobs: Jobs
+    jobs: JobQueue
 
     def begin(self, purpose: Purpose, agreements: Sequence[AgreementId], asked_by: str) -> str:
         """Ask the agents, and return the session's id once the keyholder has opened it.

@@ -1,31 +1,11 @@
-"""What the intake takes and what it gives back; values, and the port of its job queue."""
+"""What the intake takes and what it gives back; values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
-from escrow.ground.database import Session
 from escrow.ground.identifiers import DepositId, ProductId
-
-
-class JobQueue(Protocol):
-    """Where work for later is put, in the caller's transaction."""
-
-    def enqueue(
-        self,
-        session: Session,
-        name: str,
-        key: str,
-        arguments: Mapping[str, str],
-        *,
-        delay_seconds: float = 0,
-        partition: str | None = None,
-    ) -> None:
-        """Enqueue a job; the same key twice is one job."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from escrow.custody.reading import agents_on_papers
 from escrow.deposits import records
 from escrow.deposits.carrying import carried_forward
 from escrow.deposits.drafts import (
-    JobQueue,
     OpenDeposit,
     PartDescription,
     SealedDeposit,
@@ -41,6 +40,7 @@ from escrow.deposits.errors import (
 )
 from escrow.deposits.facts import AgreementTerms, deposit_facts, sealed_event
 from escrow.deposits.products import check_part
+from escrow.engine.queue import JobQueue
 from escrow.evidence.bundles import sign_statement
 from escrow.evidence.receipts import receipt_statement
 from escrow.evidence.statements import Stamp
@@ -70,7 +70,6 @@ from escrow.vault.sealing import SealedPayload
 
 __all__ = [
     "Intake",
-    "JobQueue",
     "OpenDeposit",
     "PartDescription",
     "SealedDeposit",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agreements.requests import EVENT, State, Step
+from escrow.engine.queue import JobQueue
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
@@ -25,7 +26,7 @@ from escrow.releases.errors import ClocksTooFew, NotApproved, NotWitnessed, TooF
 from escrow.releases.notifying import notify
 from escrow.releases.ports import ReleaseKeyholder
 from escrow.releases.reading import OpenedRequest, open_request
-from escrow.releases.rereading import Jobs, enqueue_rereading
+from escrow.releases.rereading import enqueue_rereading
 
 # What the keyholder does by itself and people are told of, by where it leads.
 _STEP_OF_KEYHOLDER = {
@@ -49,7 +50,7 @@ class Driver:
     keyholder: ReleaseKeyholder
     scribe: Scribe
     clock: Clock
-    jobs: Jobs
+    jobs: JobQueue
 
     def take(self, request_id: RequestId, envelope: Envelope, shares: Sequence[SentShare]) -> None:
         """Take an agent's confirmation, once the keyholder finds its shares right.

@@ -8,11 +8,12 @@ everybody to see, and stops nothing by itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from agreements.requests import State
 from escrow.engine.contexts import JobContext
+from escrow.engine.queue import JobQueue
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
 from escrow.ground.digests import Sha256Hex
@@ -34,23 +35,6 @@ MAX_NAMED = 500
 _log = logging.getLogger("escrow.releases")
 
 
-class Jobs(Protocol):
-    """Where the job is enqueued."""
-
-    def enqueue(
-        self,
-        session: Session,
-        name: str,
-        key: str,
-        arguments: Mapping[str, str],
-        *,
-        delay_seconds: float = 0,
-        partition: str | None = None,
-    ) -> None:
-        """Enqueue a job in the caller's transaction; the same key twice is one job."""
-        ...
-
-
 class Engine(Protocol):
     """Where the job is defined."""
 
@@ -67,7 +51,7 @@ def occasion_of(history: History) -> str | None:
 
 
 def enqueue_rereading(
-    session: Session, jobs: Jobs, request_id: RequestId, history: History
+    session: Session, jobs: JobQueue, request_id: RequestId, history: History
 ) -> None:
     """Have the payloads read, once for each occasion."""
     occasion = occasion_of(history)

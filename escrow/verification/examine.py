@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,7 @@ from builders.errors import BuilderError
 from escrow.engine.contexts import JobContext
 from escrow.engine.errors import StepFailed
 from escrow.engine.jobs import JobFunction
+from escrow.engine.queue import JobQueue
 from escrow.evidence.statements import Stamp
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
@@ -79,24 +80,11 @@ _OWN_BACKOFF_SECONDS = 1.0
 _log = logging.getLogger("escrow.verification")
 
 
-class Jobs(Protocol):
+class Jobs(JobQueue, Protocol):
     """The part of :class:`~escrow.engine.jobs.JobEngine` that an examiner uses."""
 
     def define(self, name: str, function: JobFunction) -> None:
         """Say what a job of this name does."""
-        ...
-
-    def enqueue(
-        self,
-        session: Session,
-        name: str,
-        key: str,
-        arguments: Mapping[str, str],
-        *,
-        delay_seconds: float = 0,
-        partition: str | None = None,
-    ) -> None:
-        """Enqueue a job in the caller's transaction; the same key twice is one job."""
         ...
 
 

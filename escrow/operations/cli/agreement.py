@@ -182,38 +182,6 @@ def prove_recipient(
     send_act(agreement, "prove-recipient", subject, key)
 
 
-@app.command("hold")
-def hold(
-    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
-    statement: Annotated[Path, typer.Option(help="The order, or your own words; any file.")],
-    key: KeyOption,
-) -> None:
-    """Place a hold: nothing is withdrawn, dropped, erased or destroyed while it stands.
-
-    Example: escrow agreement hold agr_01kb… --statement order.pdf --key bo.pem
-    """
-    from escrow.operations.cli.endings import begin
-
-    begin(agreement, "hold", "place-hold", key, statement=statement)
-
-
-@app.command("destroy")
-def destroy(
-    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
-    statement: Annotated[Path, typer.Option(help="Why it has ended; any file.")],
-    key: KeyOption,
-) -> None:
-    """Request that everything under an agreement that has ended is destroyed (a party's act).
-
-    It needs service on every beneficiary, a grace period and k agents, and no hold or request.
-
-    Example: escrow agreement destroy agr_01kb… --statement end.pdf --key ada.pem
-    """
-    from escrow.operations.cli.endings import begin
-
-    begin(agreement, "destruction", "request-destruction", key, statement=statement)
-
-
 @app.command("missing")
 def missing(
     agreement: Annotated[str, typer.Argument(help="The agreement's id.")],

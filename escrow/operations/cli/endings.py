@@ -17,6 +17,7 @@ import typer
 from escrow.ground.errors import InvalidInput
 from escrow.operations.cli import remote
 from escrow.operations.cli.agreement import KeyOption
+from escrow.operations.cli.agreement import app as agreement_app
 from escrow.operations.cli.check import TRUST_ROOT_VARIABLE, read_trust_root
 from escrow.operations.cli.confirm import ask_to_confirm
 from escrow.operations.cli.output import complain, give, give_fields, give_table, wants_json
@@ -35,6 +36,34 @@ class NoDay(InvalidInput):
     """What was given as a day is none."""
 
     code = "cli.no-day"
+
+
+@agreement_app.command("hold")
+def hold(
+    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
+    statement: Annotated[Path, typer.Option(help="The order, or your own words; any file.")],
+    key: KeyOption,
+) -> None:
+    """Place a hold: nothing is withdrawn, dropped, erased or destroyed while it stands.
+
+    Example: escrow agreement hold agr_01kb… --statement order.pdf --key bo.pem
+    """
+    begin(agreement, "hold", "place-hold", key, statement=statement)
+
+
+@agreement_app.command("destroy")
+def destroy(
+    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
+    statement: Annotated[Path, typer.Option(help="Why it has ended; any file.")],
+    key: KeyOption,
+) -> None:
+    """Request that everything under an agreement that has ended is destroyed (a party's act).
+
+    It needs service on every beneficiary, a grace period and k agents, and no hold or request.
+
+    Example: escrow agreement destroy agr_01kb… --statement end.pdf --key ada.pem
+    """
+    begin(agreement, "destruction", "request-destruction", key, statement=statement)
 
 
 @app.command("list")
