@@ -41,21 +41,25 @@ def _deposits(session: Session) -> Iterator[tuple[Key, Facts]]:
             yield (row.id,), {name: getattr(row, name) for name in names}
 
 
-_OF_PART = ("payload_sha256", "payload_size_bytes", "carried_from")
+_OF_PART = ("payload_sha256", "payload_size_bytes")
 
 
 def _part(states: States, recorded: RecordedEvent) -> None:
     data = recorded.event.data
     for one in cast("list[Mapping[str, Any]]", data["parts"]):
-        facts: Facts = {name: one[name] for name in _OF_PART}
+        facts: Facts = {name: one[name] for name in (*_OF_PART, "carried_from")}
         states[(str(one["part_id"]),)] = facts | {"deposit_id": data["deposit_id"]}
 
 
 def _parts(session: Session) -> Iterator[tuple[Key, Facts]]:
     sealed = {row.id for row in every_row(session, Deposit) if row.number is not None}
+    deposit_of = {row.id: row.deposit_id for row in every_row(session, Part)}
     for row in every_row(session, Part):
         if row.deposit_id in sealed:
-            yield (row.id,), {name: getattr(row, name) for name in (*_OF_PART, "deposit_id")}
+            facts: Facts = {name: getattr(row, name) for name in (*_OF_PART, "deposit_id")}
+            # The event names the deposit that the part was sent in, the row the part itself.
+            sent = deposit_of.get(row.carried_from, row.carried_from) if row.carried_from else None
+            yield (row.id,), facts | {"carried_from": sent}
 
 
 COMPARERS = (

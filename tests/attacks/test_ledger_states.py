@@ -46,9 +46,18 @@ def whole(settled_release, tmp_path_factory):
         member = next(every_row(session, Member)).id
     key = {"signing_key": str(named_key("somebody").public)}
     made.do("POST", f"/members/{member}/keys", "operator", json=key)
+    _carry_a_part(made)
     _miss_a_deposit(made)
     yield made
     made.close()
+
+
+def _carry_a_part(made: CustodyWorld) -> None:
+    """Deposit a second part; the next deposit, of source alone, carries it forward."""
+    draft = made.draft()
+    made.upload(draft, "docs/handbook", "file", b"how to run it")
+    made.do("POST", f"/deposits/{draft}/finish", "vendor")
+    made.deposit()
 
 
 def _miss_a_deposit(made: CustodyWorld) -> None:
@@ -97,6 +106,7 @@ CHANGED = [
     ("product", "organisation_id = 'org_other'", "id"),
     ("deposit", "number = 99", "id"),
     ("part", "payload_sha256 = 'abc'", "id"),
+    ("part", "carried_from = 'prt_other'", "id"),
     ("agreement_version", "k = 1", "agreement_id"),
     ("agreement_version", "in_force_at = NULL", "agreement_id"),
     ("acceptance", "role = 'auditor'", "act_sha256"),

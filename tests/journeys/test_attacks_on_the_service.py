@@ -6,6 +6,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -69,13 +70,26 @@ def test_a_revoked_token_opens_no_door(served: Served, admin: httpx.Client) -> N
     assert _at_each_door(served.here.url, token) == {401}
 
 
+@contextmanager
+def _expiry(served: Served, identifier: str, at: str) -> Iterator[None]:
+    """Let a token expire at another time, and put the row back: the ledger knows its own time."""
+    change = "UPDATE token SET expires_at = ? WHERE id = ?"
+    with database(served.here.folder) as rows:
+        asked = rows.execute("SELECT expires_at FROM token WHERE id = ?", (identifier,))
+        (before,) = asked.fetchone()
+        rows.execute(change, (at, identifier))
+        rows.commit()
+    yield
+    with database(served.here.folder) as rows:
+        rows.execute(change, (before, identifier))
+        rows.commit()
+
+
 def test_an_expired_token_opens_no_door(served: Served, admin: httpx.Client) -> None:
     identifier, token = issue(admin, "acme", "vendor")
-    with database(served.here.folder) as rows:
-        past = ("2020-01-01 00:00:00.000000", identifier)
-        rows.execute("UPDATE token SET expires_at = ? WHERE id = ?", past)
-        rows.commit()
-    assert _at_each_door(served.here.url, token) == {401}
+    with _expiry(served, identifier, "2020-01-01 00:00:00.000000"):
+        assert _at_each_door(served.here.url, token) == {401}
+    assert 401 not in _at_each_door(served.here.url, token)
 
 
 def test_a_guessed_secret_opens_no_door(served: Served) -> None:
