@@ -6,9 +6,14 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from escrow.vault.blobs import BlobStore, make_folder, store_errors, sync_folder
+from escrow.vault.blobs import BlobStore
+from escrow.vault.errors import BlobCorrupted
+from escrow.vault.files import make_folder, plain_file, store_errors, sync_folder
+
+# Two records for each epoch, 4 KiB each: a new one with every session of a hundred years fits.
+MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
 
 
 class Shelf(Protocol):
@@ -24,6 +29,8 @@ class Shelf(Protocol):
 
     def get(self, path: str) -> bytes | None:
         """Return a document, None where there is none.
+
+        One that is longer than ``MAX_DOCUMENT_BYTES`` is none of ours: a byte more than that comes.
 
         Raises:
             BlobStoreUnavailable: nobody could tell.
@@ -60,12 +67,14 @@ class FileShelf:
             sync_folder(place.parent)
 
     def get(self, path: str) -> bytes | None:
-        """Read the file."""
+        """Read the file; what is no file is an empty one."""
         try:
-            with store_errors():
-                return (self._root / path).read_bytes()
+            with store_errors(), plain_file(self._root / path, path) as file:
+                return file.read(MAX_DOCUMENT_BYTES + 1)
         except FileNotFoundError:
             return None
+        except BlobCorrupted:
+            return b""
 
     def remove(self, path: str) -> None:
         """Unlink the file; the folder is durable afterwards."""

@@ -19,6 +19,7 @@ from escrow.ground.database import Database, Session
 from escrow.ground.digests import Sha256Hex
 from escrow.vault.blobs import BlobStore
 from escrow.vault.errors import BlobCorrupted, BlobMissing
+from escrow.vault.files import whole_of
 from escrow.vault.records import HeaderRecordRow
 from escrow.vault.shreds.records import doomed_payload
 from escrow.vault.storage import exports, records
@@ -28,7 +29,6 @@ from escrow.vault.storage.records import CORRUPTED, HELD, MISSING, PRIMARY, REPL
 
 # What is asked for and written down at one time: a transaction stays short.
 BATCH: Final = 200
-_PIECE_BYTES: Final = 1024 * 1024
 
 _log = logging.getLogger("escrow.storage")
 
@@ -44,7 +44,7 @@ def copy_blob(source: BlobStore, target: BlobStore, sha256: Sha256Hex) -> None:
     with source.open(sha256) as file:
         staging = target.stage()
         try:
-            while piece := file.read(_PIECE_BYTES):
+            for piece in whole_of(file):
                 digest.update(piece)
                 staging.append(piece)
             if digest.hexdigest() != sha256:

@@ -24,7 +24,8 @@ from escrow.ground.clock import Clock, SystemClock
 from escrow.ground.digests import Sha256Hex
 from escrow.vault.blobs import FileStaging, StagingFolder, check_digest, check_name
 from escrow.vault.errors import BlobLocked, BlobMissing, BlobStoreUnavailable
-from escrow.vault.storage.s3_reading import ObjectReader
+from escrow.vault.storage.places import MAX_DOCUMENT_BYTES
+from escrow.vault.storage.s3_reading import PIECE_BYTES, ObjectReader
 from escrow.vault.storage.s3_wire import Bucket, ObjectExists, ObjectMissing, asking
 
 PAYLOADS: Final = "payloads/"
@@ -121,9 +122,13 @@ class S3BlobStore:
     def names(self) -> Iterator[Sha256Hex]:
         """List the bucket, a page at a time; S3 lists in order."""
         with asking(self._bucket):
-            for page in obstore.list(self._bucket.reading, PAYLOADS, chunk_size=1000):
-                for found in page:
-                    yield Sha256Hex(found["path"].removeprefix(PAYLOADS))
+            pages = self._bucket.writing.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self._bucket.name, Prefix=PAYLOADS):
+                # S3 names the bucket in each page. A proxy's page, which is well-formed XML now and
+                # then, does not, and must not look like a store in which there is nothing.
+                _ = page["Name"]
+                for found in page.get("Contents", ()):
+                    yield Sha256Hex(found["Key"].removeprefix(PAYLOADS))
 
     def set_aside(self, sha256: Sha256Hex) -> None:
         """Copy on the server, then remove the name; under a lock its version stays, hidden."""
@@ -191,7 +196,12 @@ class S3Shelf:
         """Return the object's bytes, None where there is none."""
         try:
             with asking(self._bucket):
-                return bytes(obstore.get(self._bucket.reading, path).bytes())
+                content = bytearray()
+                for piece in obstore.get(self._bucket.reading, path).stream(PIECE_BYTES):
+                    content += bytes(piece)
+                    if len(content) > MAX_DOCUMENT_BYTES:
+                        break
+                return bytes(content[: MAX_DOCUMENT_BYTES + 1])
         except ObjectMissing:
             return None
 
