@@ -94,13 +94,26 @@ def kept_lane_identity(session: Session, keys: KeyManager, deposit_id: DepositId
     return _identity(session, keys, deposit_id, None)
 
 
-def _identity(
-    session: Session, keys: KeyManager, deposit_id: DepositId, now: datetime | None
-) -> X25519Identity:
+def check_open(session: Session, deposit_id: DepositId, now: datetime) -> None:
+    """Return when a deposit's lane is open.
+
+    Raises:
+        LaneMissing, LaneClosed: there is none any more.
+    """
+    _check_open(_row(session, deposit_id), now)
+
+
+def _row(session: Session, deposit_id: DepositId) -> records.LaneRow:
     row = records.lane_of(session, deposit_id)
     if row is None:
         raise LaneMissing(f"No lane was opened for {deposit_id}.", "Open the deposit first.")
-    sealed = _check_open(row, now)
+    return row
+
+
+def _identity(
+    session: Session, keys: KeyManager, deposit_id: DepositId, now: datetime | None
+) -> X25519Identity:
+    sealed = _check_open(_row(session, deposit_id), now)
     identity = parse_identity(keys.unwrap(_key_id(deposit_id), sealed, _aad(deposit_id)).decode())
     if not isinstance(identity, X25519Identity):
         raise LaneMissing(f"The lane of {deposit_id} has no key of ours.", "Tell the operator.")

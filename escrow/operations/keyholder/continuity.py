@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from escrow.deposits import records as deposits
@@ -11,7 +11,7 @@ from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId, DepositId
 from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
-from escrow.operations.keyholder.grounds import Grounds
+from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.vault import records
 from escrow.vault.continuity.copies import ContinuityFolder, CopiedPart
 from escrow.vault.headers import open_header_record
@@ -39,9 +39,8 @@ def keep_copies(on: Grounds, session: Session, rows: Sequence[records.HeaderReco
     folder = on.continuity
     if folder is None:
         return
-    for row in rows:
-        if row.lock == AGENTS_LOCK and not folder.has_key(AgreementId(row.agreement_id)):
-            _deal(on, session, folder, AgreementId(row.agreement_id))
+    for agreement in sorted({one.agreement_id for one in rows if one.lock == AGENTS_LOCK}):
+        _deal(on, session, folder, AgreementId(agreement))
     for product in sorted({row.product_id for row in rows}):
         of_product = [one for one in rows if one.product_id == product and one.lock == AGENTS_LOCK]
         copies = iter([_copy(on, session, folder, row) for row in of_product])
@@ -53,15 +52,30 @@ def keep_copies(on: Grounds, session: Session, rows: Sequence[records.HeaderReco
 def _deal(
     on: Grounds, session: Session, folder: ContinuityFolder, agreement_id: AgreementId
 ) -> None:
-    dealt = folder.deal_key(agreement_id)
+    """Deal an agreement's continuity key, or log a dealing whose files alone are left.
+
+    The files are written before the transaction commits. One that was rolled back left a key that
+    the ledger does not know: it is the one that copies are sealed to, so it is logged again.
+    """
+    is_there = folder.has_key(agreement_id)
+    dealt = folder.dealt_key(agreement_id) if is_there else folder.deal_key(agreement_id)
+    stream = Stream("agreement", agreement_id)
     data = {
         "recipient_sha256": sha256_hex(dealt.recipient.encode()),
         "k": dealt.k,
         "n": len(dealt.share_files_sha256),
         "share_files_sha256": list(dealt.share_files_sha256),
     }
-    event = NewEvent(Stream("agreement", agreement_id), DEALT, KEYHOLDER, data)
-    on.scribe.append(session, event)
+    if not is_there or not _is_logged(on, session, stream, data):
+        on.scribe.append(session, NewEvent(stream, DEALT, KEYHOLDER, data))
+
+
+def _is_logged(on: Grounds, session: Session, stream: Stream, data: Mapping[str, object]) -> bool:
+    try:
+        on.check_stated(session, stream, DEALT, KEYHOLDER, data)
+    except NotInLedger:
+        return False
+    return True
 
 
 def _copy(

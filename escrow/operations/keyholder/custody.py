@@ -57,6 +57,9 @@ _AGREEMENTS_PER_PIECE = 100
 
 _AAD_LABEL = b"escrow-custody-session/1\0"
 
+# What a row that anybody wrote makes of our parsers: no JSON, no text, nested without end.
+_OTHER_FORMS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
 _log = logging.getLogger("escrow.keyholder")
 
 
@@ -245,15 +248,9 @@ class Custody:
     def _checked(self, session: Session, row: records.SessionRow) -> Iterator[_Checked]:
         """Yield the answers whose act holds; the signatures of each proof are looked at after."""
         for one in records.answers_of(session, row.id):
-            key = PublicKey.parse(one.signing_key)
             try:
-                act = verify_act(Envelope.from_json(json.loads(one.envelope_json)), key)
-                expected = answer_subject(
-                    challenge_of(row), row.items_root or "", row.entry_sha256 or "", one.document
-                )
-                check_answer_subject(act.subject, expected)
-                yield _Checked(one.signing_key, act.sha256, Answer.from_bytes(one.document))
-            except EscrowError as problem:
+                yield _checked_answer(row, one)
+            except (EscrowError, *_OTHER_FORMS) as problem:
                 # Not as the portal took it: it counts for nothing, and spoils no other's.
                 _log.error("an answer to %s does not hold: %s", row.id, problem)
 
@@ -350,6 +347,21 @@ class Custody:
         items = [item_of(one) for one in records.items_of(session, row.id)]
         data = {"session_id": row.id, "why": why}
         on.scribe.append(session, NewEvent(stream_of(items), ENDED, KEYHOLDER, data))
+
+
+def _checked_answer(row: records.SessionRow, one: records.AnswerRow) -> _Checked:
+    """Return one agent's answer once his act on it holds.
+
+    Raises:
+        EscrowError, or one of ``_OTHER_FORMS``: the row is none.
+    """
+    key = PublicKey.parse(one.signing_key)
+    act = verify_act(Envelope.from_json(json.loads(one.envelope_json)), key)
+    expected = answer_subject(
+        challenge_of(row), row.items_root or "", row.entry_sha256 or "", one.document
+    )
+    check_answer_subject(act.subject, expected)
+    return _Checked(one.signing_key, act.sha256, Answer.from_bytes(one.document))
 
 
 def _by_place(checked: Sequence[_Checked]) -> dict[int, list[tuple[str, Proof]]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from escrow.custody import records as custody
 from escrow.deposits import records as deposits
 from escrow.endings import records
 from escrow.endings.errors import BackupHorizonUnknown, EndingUnknown, RetentionKeeps
@@ -47,7 +46,7 @@ from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
-from escrow.operations.keyholder.lanes import Lanes
+from escrow.operations.keyholder.lanes import Lanes, check_not_needed
 from escrow.operations.keyholder.rights import rights_now
 from escrow.register import records as register
 from escrow.vault.lasting_headers import key_id_of
@@ -77,6 +76,7 @@ class Endings:
 
         Raises:
             EndingTooEarly, HoldStands, RequestOpen, LastBuildable, RetentionKeeps: not now.
+            LaneNeeded: its lasting headers are not written yet.
             HeadBehind, ChainBroken, NotInLedger, EndingHistoryBroken: ledger and database disagree.
         """
         on = self._on
@@ -89,10 +89,10 @@ class Endings:
                 self._intend_shredding(session, product_id, product, deposit_id)
         # The intent is committed: from here on it is known, whatever happens next.
         on.sequence()
-        Lanes(on).close_lane(deposit_id)
         with on.database.writing() as session:
             product_id, product = self._product(session, deposit_id)
             if deposit_id not in product.gone:
+                check_not_needed(session, DepositId(deposit_id))
                 self._shred(session, product_id, product, deposit_id)
         on.sequence()
 
@@ -181,9 +181,8 @@ class Endings:
         payloads: Sequence[str],
         cause: str,
     ) -> int:
-        """Delete a deposit's documents, list what nobody opens any more, and note the state."""
-        # One that k agents opened meanwhile is closed with it.
-        custody.close_reopenings(session, custody.reopenings_of(session, DepositId(deposit_id)))
+        """Close every way into a deposit, list what nobody opens any more, and note the state."""
+        Lanes(self._on).close_for_good(session, DepositId(deposit_id))
         documents = shreds.delete_documents_of(session, DepositId(deposit_id))
         candidates = {*payloads, *documents}
         unheaded = candidates - shreds.still_headed(session, candidates)

@@ -108,7 +108,12 @@ class Lanes:
             records.note_headers_entry(session, lane, entry.entry_sha256, closes_at)
 
     def open_for_verification(self, deposit_id: str) -> dict[str, str]:
-        """Return the file keys sealed to the pinned worker, once the opening is logged."""
+        """Return the file keys sealed to the pinned worker, once the opening is logged.
+
+        Raises:
+            LaneMissing, LaneClosed: only the agents open it any more, or nobody.
+            NotInLedger, ProofFails: rows are not what the ledger says.
+        """
         on, identifier = self._on, DepositId(deposit_id)
         with on.database.reading() as session:
             # Opened by k agents for one more verification, logged then, sealed to this worker.
@@ -116,6 +121,8 @@ class Lanes:
         if reopened is not None:
             return {"sealed": base64.b64encode(reopened).decode()}
         with on.database.writing() as session:
+            # First: what was let go has no headers any more, and that is nobody's forgery.
+            lane_keeping.check_open(session, identifier, on.clock.now())
             product_id, parts, _ = self._proven_deposit(session, identifier)
             self._check_logged(session, identifier)
             worker = sha256_hex(on.worker_recipient.encode())
@@ -144,14 +151,16 @@ class Lanes:
         """
         identifier = DepositId(deposit_id)
         with self._on.database.writing() as session:
-            lane = records.lane_of(session, identifier)
-            if lane is not None and _is_needed(session, lane):
-                raise LaneNeeded(
-                    f"The lane of {deposit_id} is the only way to its parts.",
-                    "Have its lasting headers written first; nothing was closed.",
-                )
-            self._close(session, identifier)
-            custody.close_reopenings(session, custody.reopenings_of(session, identifier))
+            check_not_needed(session, identifier)
+            self.close_for_good(session, identifier)
+
+    def close_for_good(self, session: Session, deposit_id: DepositId) -> None:
+        """Destroy a deposit's lane, needed or not, and what k agents opened of it since.
+
+        In the caller's transaction: what is let go is let go together with its ways in.
+        """
+        self._close(session, deposit_id)
+        custody.close_reopenings(session, custody.reopenings_of(session, deposit_id))
 
     def close_overdue(self) -> None:
         """Destroy the lanes that no verdict closed in time, but none that is still needed."""
@@ -273,6 +282,20 @@ class Lanes:
     ) -> Entry:
         event = NewEvent(Stream("product", product_id), kind, KEYHOLDER, data)
         return self._on.scribe.append(session, event)
+
+
+def check_not_needed(session: Session, deposit_id: DepositId) -> None:
+    """Return when a deposit's lane may go, because its parts open without it.
+
+    Raises:
+        LaneNeeded: the deposit is sealed, and its lasting headers are not written.
+    """
+    lane = records.lane_of(session, deposit_id)
+    if lane is not None and _is_needed(session, lane):
+        raise LaneNeeded(
+            f"The lane of {deposit_id} is the only way to its parts.",
+            "Have its lasting headers written first; nothing was closed.",
+        )
 
 
 def _is_needed(session: Session, lane: records.LaneRow) -> bool:

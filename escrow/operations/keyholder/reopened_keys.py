@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from escrow.custody import records
 from escrow.ground.database import Session
 from escrow.ground.digests import sha256_hex
@@ -10,6 +12,9 @@ from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 
 REOPENED = "custody:deposit:reopened"
+
+# As long as the lane of a deposit that has just come in: the worker has the same work with it.
+REOPENING_LIFETIME = timedelta(hours=72)
 
 
 def sealed_keys_of(on: Grounds, session: Session, deposit_id: DepositId) -> bytes | None:
@@ -26,4 +31,7 @@ def sealed_keys_of(on: Grounds, session: Session, deposit_id: DepositId) -> byte
     logged = [event.data.get(one) for one in ("deposit_id", "session_id", "sealed_keys_sha256")]
     if tuple(logged) != named:
         raise NotInLedger("The reopening is not the one that was logged.", "Nothing was opened.")
+    # Not the row's word for when it ends: whoever writes it would keep the deposit open.
+    if event.at + REOPENING_LIFETIME <= on.clock.now():
+        return None
     return row.sealed_keys

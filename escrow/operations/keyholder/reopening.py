@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 
 from escrow.custody import records
 from escrow.ground.database import Session
@@ -15,15 +14,12 @@ from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
-from escrow.operations.keyholder.reopened_keys import REOPENED
+from escrow.operations.keyholder.reopened_keys import REOPENED, REOPENING_LIFETIME
 from escrow.operations.keyholder.rewrapping import commitments_in, header_key
 from escrow.vault import records as vault
 from escrow.vault.age import HybridIdentity, encrypt_bytes, parse_recipient
 from escrow.vault.releasing import open_both_locks
 from escrow.verification import records as verification
-
-# As long as the lane of a deposit that has just come in: the worker has the same work with it.
-REOPENING_LIFETIME = timedelta(hours=72)
 
 
 def reopen_last_verified(

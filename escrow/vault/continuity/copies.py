@@ -33,6 +33,8 @@ SHARE_VERSION = 1
 MAX_HOLDERS_BYTES = 64 * 1024
 
 _KEY_FILE = "continuity.recipient"
+# How many holders are needed, beside the share files: the settings may say another number since.
+_QUORUM_FILE = "quorum.txt"
 PARTS_FILE = "parts.txt"
 RUNBOOK, SCRIPT = "RUNBOOK.md", "combine.py"
 # Read when this is loaded: later the keyholder's own user may not see the program's files.
@@ -148,8 +150,27 @@ class ContinuityFolder:
             self._write(Path(agreement_id, "holders", f"{index}.age"), sealed, replace=True)
             digests.append(sha256_hex(sealed))
         recipient = str(hybrid_identity_from_seed(seed).recipient)
+        quorum = f"{self._holders.k}\n".encode()
+        self._write(Path(agreement_id, "holders", _QUORUM_FILE), quorum, replace=True)
         self._write(Path(agreement_id, _KEY_FILE), recipient.encode() + b"\n", replace=False)
         return DealtKey(recipient, self._holders.k, tuple(digests))
+
+    def dealt_key(self, agreement_id: AgreementId) -> DealtKey:
+        """Return the dealing whose files lie here, for whoever has to log it again.
+
+        Raises:
+            ContinuityUnavailable: they cannot be read.
+        """
+        folder = self._folder / agreement_id
+        try:
+            recipient = (folder / _KEY_FILE).read_text().strip()
+            quorum = folder / "holders" / _QUORUM_FILE
+            # Dealt before the number was kept: that of the settings.
+            k = int(quorum.read_text()) if quorum.exists() else self._holders.k
+            files = sorted(folder.glob("holders/*.age"), key=lambda one: int(one.stem))
+            return DealtKey(recipient, k, tuple(sha256_hex(one.read_bytes()) for one in files))
+        except OSError as problem:
+            raise _unavailable(problem) from problem
 
     def keep_share_file(
         self, agreement_id: AgreementId, epoch: int, index: int, share_file: bytes

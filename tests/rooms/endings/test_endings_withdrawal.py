@@ -120,15 +120,15 @@ def test_a_part_that_a_later_deposit_carries_stays(world, endings) -> None:
     assert carried <= set(payloads(world, newest))
 
 
-@pytest.mark.parametrize("step", ["close_lane", "_shred"])
+@pytest.mark.parametrize("step", ["close_for_good", "_shred"])
 def test_killed_after_the_intent_it_is_taken_up_again(
     world, endings, replaced, step, monkeypatch
 ) -> None:
     endings.withdraw(replaced)
     world.clock.moment += timedelta(days=15)
     place = (
-        "escrow.operations.keyholder.endings.Lanes.close_lane"
-        if step == "close_lane"
+        "escrow.operations.keyholder.endings.Lanes.close_for_good"
+        if step == "close_for_good"
         else "escrow.operations.keyholder.endings.Endings._shred"
     )
     with monkeypatch.context() as killed:
