@@ -19,6 +19,7 @@ from escrow.evidence.errors import (
     BesideNotIssued,
     DocumentNotLogged,
     EntryNamesOtherStatement,
+    SignedByOtherWorker,
     SignerInOtherRole,
     StatementCannotLead,
     StatementMalformed,
@@ -47,11 +48,13 @@ class CheckedStatement:
     """A statement about which the questions on signature and kind were answered yes.
 
     Args:
+        key_id: the key that signed it.
         times: when authorities of the trust root say that it had been signed.
     """
 
     kind: DocumentKind
     statement: Statement
+    key_id: str
     times: tuple[VerifiedTime, ...] = ()
 
 
@@ -154,8 +157,9 @@ def check_document(
     6. The ledger's entry was signed by that role too. 7. The leaf for the entry was signed by the
     leaf key; the inclusion path leads from the leaf to the checkpoint's root; the log signed the
     checkpoint. 8. The entry names this statement's SHA-256. 9. Each statement beside it answers 3
-    to 5 alike, and the entry names exactly these. 10. Document and trust root name the same
-    environment; when it is not production the result says so. 11. Every timestamp is an authority's
+    to 5 alike, and the entry names exactly these; one key signed all of it and the entry, and is
+    that of the worker which a report names. 10. Document and trust root name the same environment;
+    when it is not production the result says so. 11. Every timestamp is an authority's
     of the trust root, over exactly this signature.
 
     Args:
@@ -173,7 +177,7 @@ def check_document(
         LeafKeyUnknown, LeafSignatureWrong, InclusionWrong, CheckpointMalformed,
         CheckpointOfOtherLog, CheckpointSignatureWrong: question 7.
         EntryNamesOtherStatement: question 8.
-        BesideNotIssued: question 9.
+        BesideNotIssued, SignedByOtherWorker: question 9.
         WrongEnvironment: question 10.
         TimestampWrong: question 11.
     """
@@ -195,6 +199,7 @@ def check_document(
     # 9. beside it
     beside = tuple(_checked(one, root) for one in document.beside)
     _check_beside(event, leading, beside)
+    _check_one_signer(event, leading, beside)
     # 10. environment
     environment = _section(leading.statement.predicate, "service").get("environment")
     if environment != root.environment:
@@ -205,7 +210,7 @@ def check_document(
     return CheckedDocument(
         kind=leading.kind,
         statement=leading.statement,
-        key_id=root.roles[leading.kind.role].key_id,
+        key_id=leading.key_id,
         environment=root.environment,
         event=event,
         trust_root_fingerprint=root.fingerprint(),
@@ -225,7 +230,8 @@ def _checked(bundle: Bundle, root: TrustRoot) -> CheckedStatement:
         verify_timestamp(token, bundle.signature, root.anchors.authorities)
         for token in bundle.timestamps
     )
-    return CheckedStatement(kind, statement, times)
+    # A bundle has exactly one signature, and it was just verified.
+    return CheckedStatement(kind, statement, payload.key_ids[0], times)
 
 
 def _witnesses(document: SignedDocument, root: TrustRoot) -> frozenset[str]:
@@ -253,6 +259,18 @@ def _check_beside(
     for one in beside:
         if one.kind.leads or one.kind.role != leading.kind.role:
             raise StatementCannotLead(f"A {one.kind.title} does not travel beside another.")
+
+
+def _check_one_signer(
+    event: VerifiedEvent, leading: CheckedStatement, beside: Sequence[CheckedStatement]
+) -> None:
+    """Refuse what one worker signed and another logged: each answers for its own reports alone."""
+    signers = {event.key_id, leading.key_id, *(one.key_id for one in beside)}
+    named = _section(leading.statement.predicate, "examination").get("worker")
+    if len(signers) > 1 or named not in (None, leading.key_id):
+        raise SignedByOtherWorker(
+            "The document, its entry in the ledger and the worker that it names are not of one key."
+        )
 
 
 def _statement(payload: VerifiedPayload, trust_root: TrustRoot) -> tuple[Statement, DocumentKind]:

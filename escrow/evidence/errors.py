@@ -110,6 +110,12 @@ class SignerInOtherRole(EvidenceFails):
     code = "evidence.signer-in-other-role"
 
 
+class SignedByOtherWorker(EvidenceFails):
+    """Did one process sign all of it, log it, and name itself as the worker? No."""
+
+    code = "evidence.signed-by-other-worker"
+
+
 class EntryNamesOtherStatement(EvidenceFails):
     """Does the ledger's entry name exactly this statement? No."""
 

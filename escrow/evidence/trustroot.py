@@ -8,8 +8,8 @@ It does not say that the keys are the right ones: that is what the fingerprint i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from escrow.evidence.anchors import NO_ANCHORS, Anchors, anchors_of
@@ -18,10 +18,15 @@ from escrow.ground.digests import Sha256Hex, canonical_json, once_each, sha256_h
 from escrow.ground.errors import InvalidInput
 from escrow.ground.settings import Environment
 from escrow.ground.signatures import PublicKey
-from escrow.ledger.events import ROLES
+from escrow.ledger.events import NAME_MARK, ROLES, is_signatory, role_behind
 from escrow.ledger.verifying import TrustedLogKeys
 
 TRUST_ROOT_FORMAT = "escrow-trust-root/1"
+# One that names several workers, and only such a one: a reader who knows version 1 alone shall not
+# pass over a key that he does not know of, and every other trust root keeps its digest.
+TRUST_ROOT_FORMAT_2 = "escrow-trust-root/2"
+
+FIRST_WORKER = "worker"
 
 PRODUCTION = "production"
 ENVIRONMENTS: frozenset[str] = frozenset(get_args(Environment))
@@ -42,7 +47,8 @@ class TrustRoot:
         environment: ``production``, ``demo`` or ``development``.
         log: signs checkpoints; its hash is the log's name.
         leaf: signs the leaves of the public log.
-        roles: role name to the key that signs its events and statements.
+        roles: role name to the key that signs its events and statements; a further worker stands
+            beside the role ``worker`` under a name of its own, ``worker/second``.
         anchors: who outside the service vouches for its history and its times.
 
     Raises:
@@ -61,7 +67,7 @@ class TrustRoot:
         keys += [one.key.raw for one in self.anchors.witnesses]
         if self.environment not in ENVIRONMENTS:
             raise TrustRootMalformed(f"{self.environment[:40]!r} is no environment.")
-        if not self.roles or not set(self.roles) <= ROLES:
+        if not self.roles or not all(is_signatory(name) for name in self.roles):
             raise TrustRootMalformed(f"The roles must be of {', '.join(sorted(ROLES))}.")
         if len(set(keys)) != len(keys):
             # A key that signs in two roles lets one role's signature pass for the other's.
@@ -72,9 +78,21 @@ class TrustRoot:
         """The keys under which the ledger is believed."""
         return TrustedLogKeys(self.log, self.leaf, self.roles)
 
+    @property
+    def workers(self) -> dict[str, PublicKey]:
+        """The report key of each worker, by its name; ``worker`` is the first."""
+        return {name: key for name, key in self.roles.items() if role_behind(name) == FIRST_WORKER}
+
     def role_of(self, key_id: str) -> str | None:
-        """Return the role whose key has this id, None when no role's has."""
-        return next((role for role, key in self.roles.items() if key.key_id == key_id), None)
+        """Return the role that a key of this id signs in, None when it signs in none."""
+        found = (name for name, key in self.roles.items() if key.key_id == key_id)
+        return next((role_behind(name) for name in found), None)
+
+    def is_grown_from(self, older: TrustRoot) -> bool:
+        """Return whether this is the older one with nothing but more workers in it."""
+        roles = {name: key for name, key in self.roles.items() if name in older.roles}
+        added = self.roles.keys() - older.roles.keys()
+        return replace(self, roles=roles) == older and all(NAME_MARK in name for name in added)
 
     def sha256(self) -> Sha256Hex:
         """Return the digest of the canonical form; what agents vouch for."""
@@ -101,9 +119,11 @@ class TrustRoot:
             raise TrustRootMalformed("The file is too long for a trust root.")
         try:
             value = json.loads(text, object_pairs_hook=once_each)
-            if value["format"] != TRUST_ROOT_FORMAT or not isinstance(value["service"], str):
-                raise ValueError("format")
             keys = value["keys"]
+            if value["format"] != _format_of(keys["roles"]) or not isinstance(
+                value["service"], str
+            ):
+                raise ValueError("format")
             # JSON can name halves of a character: of those there is no digest to vouch for.
             value["service"].encode()
             return cls(
@@ -123,7 +143,7 @@ class TrustRoot:
 
     def _value(self) -> dict[str, object]:
         return {
-            "format": TRUST_ROOT_FORMAT,
+            "format": _format_of(self.roles),
             "service": self.service,
             "environment": self.environment,
             "keys": {
@@ -134,3 +154,9 @@ class TrustRoot:
             # Nothing where there are none: the form, and so the fingerprint, is as it was.
             **self.anchors.to_json(),
         }
+
+
+def _format_of(names: Iterable[str]) -> str:
+    """Return the one format that a trust root with these signatories is written in."""
+    is_first = all(NAME_MARK not in name for name in names)
+    return TRUST_ROOT_FORMAT if is_first else TRUST_ROOT_FORMAT_2

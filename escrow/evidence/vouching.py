@@ -63,7 +63,8 @@ def believed_root(
     check_acts_whole(snapshot)
     if vouched:
         return Believed(snapshot.root, vouched)
-    if pinned is None or pinned.sha256() != snapshot.root.sha256():
-        # An older paper, or forged keys: only the agents can tell the one from the other.
+    if pinned is None or not pinned.is_grown_from(snapshot.root):
+        # An older paper, or forged keys: only the agents can tell the one from the other. Where
+        # nothing but a worker has come in since, every key of the paper is a pinned one.
         raise TrustRootUndecided("The file names other public keys than the ones that were pinned.")
     return Believed(pinned, could_not_tell=(_NO_AGREEMENT,))

@@ -33,6 +33,7 @@ from escrow.ledger.events import (
     Stream,
     StreamKind,
     canonical_ascii,
+    role_behind,
 )
 
 # Separates a role's signature over an event from everything else that its key may ever sign.
@@ -66,17 +67,25 @@ class SignedEvent:
     entry_sha256: Sha256Hex
 
     def check_role_signature(self, roles: Mapping[str, PublicKey]) -> None:
-        """Return when the key that the reader trusts for the role signed this event.
+        """Return when a key that the reader trusts for the role signed this event.
 
         Args:
-            roles: role name to key, from the reader's trust root.
+            roles: role name to key, from the reader's trust root; a second worker's key stands
+                under its own name (``worker/second``) and signs in the same role.
 
         Raises:
-            RoleUnknown: no key is trusted for the role, or another one is.
+            RoleUnknown: no key is trusted for the role, or only others are.
             RoleSignatureWrong: the signature does not hold.
         """
-        key = roles.get(self.event.role)
-        if key is None or key.key_id != self.key_id:
+        key = next(
+            (
+                one
+                for name, one in roles.items()
+                if one.key_id == self.key_id and role_behind(name) == self.event.role
+            ),
+            None,
+        )
+        if key is None:
             raise RoleUnknown(
                 f"The entry claims the role {self.event.role!r} with the key {self.key_id[:16]}, "
                 "which the trust root does not name for it."

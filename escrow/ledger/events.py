@@ -24,6 +24,10 @@ Role = Literal["portal", "worker", "keyholder", "operator"]
 STREAM_KINDS: frozenset[str] = frozenset(get_args(StreamKind))
 ROLES: frozenset[str] = frozenset(get_args(Role))
 
+# Between a role and the name of one of several processes that have it: "worker/second".
+NAME_MARK = "/"
+_NAMED_ROLE = re.compile(r"worker/[a-z][a-z0-9-]{0,30}")
+
 EVENT_VERSION = 1
 
 # Room for an act of a party, verbatim, with its signature; an event is read by people's programs.
@@ -41,6 +45,16 @@ _TYPE = re.compile(rf"{_WORD}:{_WORD}:{_WORD}")
 # Printable ASCII without space, '@', quotes and backslash: ids, digests, base64, key texts, times
 # fit in; sentences and addresses do not. Length is bounded by MAX_DATA_BYTES.
 _MACHINE_WORD = re.compile(r"[A-Za-z0-9!#$%&()*+,./:;<=>?^_{|}~\[\]-]*")
+
+
+def role_behind(name: str) -> str:
+    """Return the role of whoever a trust root names: a role, or one of several workers."""
+    return name.partition(NAME_MARK)[0]
+
+
+def is_signatory(name: str) -> bool:
+    """Return whether a trust root may have a key for this: a role, or a worker with a name."""
+    return name in ROLES or _NAMED_ROLE.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class TrustedLogKeys:
     Args:
         log: signs checkpoints.
         leaf: signs leaves.
-        roles: role name to the key that signs its events.
+        roles: role name to the key that signs its events; several workers each by a name.
     """
 
     log: PublicKey
@@ -144,12 +144,14 @@ class VerifiedEvent:
 
     Args:
         event: what was written.
+        key_id: of the key that signed it, which is its role's.
         entry_sha256: digest of its entry.
         leaf_index: place in the tree.
         checkpoint: the log's word that covers it.
     """
 
     event: Event
+    key_id: str
     entry_sha256: Sha256Hex
     leaf_index: int
     checkpoint: Checkpoint
@@ -186,7 +188,9 @@ def verify_proof(proof: LedgerProof, keys: TrustedLogKeys) -> VerifiedEvent:
     check_inclusion(
         leaf.hash, proof.leaf_index, checkpoint.tree_size, proof.path, checkpoint.root_hash
     )
-    return VerifiedEvent(signed.event, signed.entry_sha256, proof.leaf_index, checkpoint)
+    return VerifiedEvent(
+        signed.event, signed.key_id, signed.entry_sha256, proof.leaf_index, checkpoint
+    )
 
 
 def _text(value: bytes) -> str:

@@ -35,6 +35,8 @@ from escrow.evidence.statements import (
 from escrow.evidence.timestamps import HttpAuthority
 from escrow.ground.digests import sha256_hex
 from escrow.ground.errors import EscrowError
+from escrow.ledger.appending import Scribe
+from escrow.ledger.events import NewEvent, Stream
 from escrow.testing.ledgers import LedgerWorld, named_key
 from escrow.testing.timestamps import TrialAuthority
 from tests.programs import program_versions, sid_program
@@ -47,6 +49,7 @@ _STOCK = (
 )
 AGENTS = tuple(named_key(f"agent-{one}") for one in "abc")
 SUBJECT = b"the part's plaintext"
+SECOND = "worker/second"
 
 
 def _statement(kind: str, **more: object) -> bytes:
@@ -102,9 +105,11 @@ class World:
     def __init__(self, folder: Path, authority: TrialAuthority) -> None:
         self.ledger = LedgerWorld(folder)
         with authority.serving() as named:
+            roles = {**self.ledger.trust_root.roles, SECOND: self.ledger.key(SECOND).public}
             self.ledger.trust_root = replace(
-                self.ledger.trust_root, anchors=Anchors(authorities=(named,))
+                self.ledger.trust_root, anchors=Anchors(authorities=(named,)), roles=roles
             )
+            self.ledger.sequencer = self.ledger.new_sequencer()
             self._port = HttpAuthority(named)
             self.ledger.grow(4)
             self.receipt = self._issue(_statement(RECEIPT_TYPE), [], "portal")
@@ -112,19 +117,26 @@ class World:
                 statement([("dep_1", "ee" * 32)], kind, {"result": "PASSED"})
                 for kind in (RESULTS_TYPE, SUMMARY_TYPE)
             ]
-            self.report = self._issue(_statement(REPORT_TYPE, verdict="pass"), beside, "worker")
+            text = _statement(REPORT_TYPE, verdict="pass")
+            self.report = self._issue(text, beside, "worker")
+            self.second = self._issue(text, beside, "worker", SECOND)
             self.missing = self._issue(_statement(MISSING_DEPOSIT_TYPE), [], "worker")
             self.release = self._issue(_statement(RELEASE_TYPE), [], "keyholder")
             self.destruction = self._issue(_statement(DESTRUCTION_TYPE), [], "keyholder")
 
-    def _issue(self, leading: bytes, beside: list[bytes], role: str) -> SignedDocument:
-        signed = sign_together(leading, beside, self.ledger.key(role))
+    def _issue(
+        self, leading: bytes, beside: list[bytes], role: str, signer: str = ""
+    ) -> SignedDocument:
+        key = self.ledger.key(signer or role)
+        signed = sign_together(leading, beside, key)
         signed = timestamped(signed, self._port)
         assert len(signed.timestamps) == 1
         data: dict[str, object] = {STATEMENT_FIELD: signed.statement_sha256}
         if beside:
             data[BESIDE_FIELD] = signed.beside_sha256
-        entry = self.ledger.append(role=role, data=data)  # type: ignore[arg-type]
+        event = NewEvent(Stream("product", "prd_1"), "verification:report:signed", "worker", data)
+        with self.ledger.database.writing() as session:
+            entry = Scribe(role, key, self.ledger.clock).append(session, event)  # type: ignore[arg-type]
         self.ledger.sequence()
         proven = signed.with_proof(self.ledger.proof(entry.entry_sha256))
         root = self.ledger.trust_root
@@ -200,6 +212,21 @@ def test_the_commands_as_printed_take_our_documents(
     done = stranger.checks(issued[which].to_json())
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("The document holds.\n")
+
+
+def test_the_commands_as_printed_take_a_second_workers_report(
+    world: World, stranger: Stranger
+) -> None:
+    done = stranger.checks(world.second.to_json())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert check_document(world.second.to_json(), world.ledger.trust_root).key_id == (
+        world.ledger.key(SECOND).public.key_id
+    )
+    # Under the first worker's name its signature is none.
+    taken = json.loads(world.second.to_json())
+    hint = json.loads(world.report.to_json())["bundle"]["verificationMaterial"]
+    taken["bundle"]["verificationMaterial"]["publicKey"] = hint["publicKey"]
+    assert stranger.checks(json.dumps(taken)).returncode != 0
 
 
 def test_the_commands_as_printed_know_two_agreements_apart(
