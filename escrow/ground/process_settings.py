@@ -44,5 +44,18 @@ PROCESS_SPECS: tuple[Spec, ...] = (
         lambda _: None,
         "host:port to which a worker on its own sends live log lines; not set, none are shown",
     ),
+    Spec(
+        "worker_name",
+        form.worker_name,
+        lambda _: None,
+        "of a worker beside the first: its name; it has a home and keys of its own",
+    ),
+    Spec(
+        "more_workers",
+        form.worker_names,
+        lambda _: (),
+        "names of the workers beside the first, with a comma between; the same for every process. "
+        "The keyholder pins each and puts its key into the trust root",
+    ),
     *ENDINGS_SPECS,
 )

@@ -25,6 +25,10 @@ GIB = 1024 * MIB
 _SIZE = re.compile(r"(\d+)\s*(|B|KiB|MiB|GiB|TiB)", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "kib": KIB, "mib": MIB, "gib": GIB, "tib": 1024 * GIB}
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+# As in the trust root, behind "worker/"; it is part of file names and of a job's name too.
+_WORKER_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+# Two keys are what a level needs; a few more let one of them be replaced.
+MAX_MORE_WORKERS = 4
 # A name or an address of a machine, IPv6 too; no blank, slash or line end.
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 # An IPv6 address stands in brackets, or its last group would look like the port.
@@ -125,6 +129,24 @@ def user(value: object) -> str:
     if not _USER.fullmatch(name):
         raise ValueError("the name of a system user, such as escrow-git")
     return name
+
+
+def worker_name(value: object) -> str | None:
+    """Return the name of a worker beside the first, None for the first, which has none."""
+    name = text(value)
+    if name and not _WORKER_NAME.fullmatch(name):
+        raise ValueError("a short lower-case word, such as second")
+    return name or None
+
+
+def worker_names(value: object) -> tuple[str, ...]:
+    """Return the names of workers: a list, or words between commas."""
+    listed = value if isinstance(value, list) else text(value).split(",")
+    names = [worker_name(one.strip() if isinstance(one, str) else one) for one in listed]
+    found = tuple(name for name in names if name is not None)
+    if len(set(found)) != len(found) or len(found) > MAX_MORE_WORKERS:
+        raise ValueError(f"at most {MAX_MORE_WORKERS} different names, such as second,third")
+    return found
 
 
 def http_url(value: object) -> str:

@@ -140,6 +140,8 @@ class Settings(KeySettings, StorageFields):
     keyholder_address: str | None
     relay_listen: str | None
     relay_address: str | None
+    worker_name: str | None
+    more_workers: tuple[str, ...]
     anchors: Path | None
     smtp_host: str | None
     smtp_tls: SmtpTls

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from escrow.ground.errors import InvalidInput
 from escrow.ground.settings import Settings
+from escrow.ledger.events import NAME_MARK
 from escrow.operations.answering import answer, tidy
 from escrow.operations.assembly import (
     Footing,
@@ -29,9 +30,10 @@ from escrow.operations.introductions import (
     meet,
     own_credentials,
     pin_trust_root,
+    workers_named,
 )
 from escrow.operations.keyholder.disk import KEYHOLDER
-from escrow.operations.keyholder.wire import PORTAL, WORKER
+from escrow.operations.keyholder.wire import PORTAL, worker_called
 from escrow.operations.log_relay import RemoteMirror, keep_clearing, keep_relaying, relay_desk
 from escrow.operations.own_keys import portal_key, worker_keys
 from escrow.operations.running import begin
@@ -47,6 +49,12 @@ class AddressMissing(InvalidInput):
     code = "apart.address-missing"
 
 
+class WorkerNotNamed(InvalidInput):
+    """A worker has a name that the list of the workers lacks."""
+
+    code = "apart.worker-not-named"
+
+
 def run_portal(settings: Settings, tell: Tell) -> None:
     """Run until SIGTERM or SIGINT.
 
@@ -59,12 +67,13 @@ def run_portal(settings: Settings, tell: Tell) -> None:
         key = portal_key(home)
         credentials, certificate = own_credentials(home, PORTAL)
     own = Introduction(PORTAL, {PORTAL: key.public}, certificate)
-    on, neighbour = _found_others(settings, home, own, credentials, WORKER, tell)
+    workers = workers_named(settings)
+    on, others = _found_others(settings, home, own, credentials, workers, tell)
     portal = assemble_portal(on, key, Scratch(settings.scratch).laid_out())
     try:
         tidy(portal)
         if settings.relay_listen is not None:
-            peers = {WORKER: neighbour.certificate}
+            peers = {name: others[name].certificate for name in workers}
             desk = relay_desk(_mirror(portal))
             _begin_relay(TlsServer(Address.parse(settings.relay_listen), credentials, peers, desk))
         answer(portal, tell)
@@ -77,23 +86,33 @@ def run_portal(settings: Settings, tell: Tell) -> None:
 def run_worker(settings: Settings, tell: Tell) -> None:
     """Run until SIGTERM or SIGINT; several may run with one home, or with copies of it.
 
+    One that the settings give a name has a home and keys of its own, and confirms what others
+    found.
+
     Raises:
+        WorkerNotNamed: it has a name, and the settings do not list it.
         AddressMissing: no keyholder is named.
         ProcessMissing, ProcessExchanged: another process did not come, or is another.
     """
+    name = worker_called(settings.worker_name)
+    if name not in workers_named(settings):
+        raise WorkerNotNamed(
+            f"ESCROW_MORE_WORKERS does not list the worker {settings.worker_name!r}.",
+            "Put its name there, in the settings of every process, and start the keyholder anew.",
+        )
     begin(settings, "worker")
     with _own_home(settings) as home:
         keys = worker_keys(home)
-        credentials, certificate = own_credentials(home, WORKER)
+        credentials, certificate = own_credentials(home, name)
     recipient = str(keys.identity.recipient)
-    own = Introduction(WORKER, {WORKER: keys.report.public}, certificate, recipient)
-    on, neighbour = _found_others(settings, home, own, credentials, PORTAL, tell)
+    own = Introduction(name, {name: keys.report.public}, certificate, recipient)
+    on, others = _found_others(settings, home, own, credentials, (PORTAL,), tell)
     worker = assemble_worker(on, keys, Scratch(settings.scratch).laid_out())
     try:
         begin_work(worker)
         if settings.relay_address is not None:
             address = Address.parse(settings.relay_address)
-            line = TlsLine(address, credentials, neighbour.certificate)
+            line = TlsLine(address, credentials, others[PORTAL].certificate)
             sender = LogSender(worker.log_scratch, RemoteMirror(line))
             sending = (sender, on.engine.stopping)
             threading.Thread(target=keep_relaying, args=sending, name="logs", daemon=True).start()
@@ -132,20 +151,21 @@ def _found_others(
     home: Home,
     own: Introduction,
     credentials: Credentials,
-    neighbour: str,
+    neighbours: Sequence[str],
     tell: Tell,
-) -> tuple[Footing, Introduction]:
-    """Meet the keyholder and the neighbour, and return what we stand on, and the neighbour."""
+) -> tuple[Footing, dict[str, Introduction]]:
+    """Meet the keyholder and the neighbours, and return what we stand on, and all of them."""
     if settings.keyholder_address is None:
         raise AddressMissing(
             f"The {own.role} is not told where the keyholder is.",
             "Set ESCROW_KEYHOLDER_ADDRESS to its host:port, or run all on one machine with "
             "'escrow serve'.",
         )
-    others = meet(settings, home, own, (KEYHOLDER, neighbour))
+    others = meet(settings, home, own, (KEYHOLDER, *neighbours))
     root = pin_trust_root(settings, home, own)
     tell(f"Trust root: {root.fingerprint()}")
     address = Address.parse(settings.keyholder_address)
     line = TlsLine(address, credentials, others[KEYHOLDER].certificate)
-    on = footing(settings, root, line, own.role, f"staging-{own.role}")
-    return on, others[neighbour]
+    process = own.role.replace(NAME_MARK, "-")
+    on = footing(settings, root, line, process, f"staging-{process}")
+    return on, others

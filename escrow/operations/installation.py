@@ -144,7 +144,7 @@ def prepare(settings: Settings) -> Home:
     portal, worker = portal_key(home), worker_keys(home)
     if not home.pinned.exists():
         roles = {PORTAL: portal.public, WORKER: worker.report.public}
-        pinned = Pinned(str(worker.identity.recipient), roles)
+        pinned = Pinned({WORKER: str(worker.identity.recipient)}, roles)
         write_whole(home.pinned, pinned.to_json(), 0o644)
     _share_database(settings, user)
     database = Database(settings.database_url)

@@ -4,6 +4,7 @@
 
     <exchange>/portal/introduction.json       written by the portal, read by the others
     <exchange>/worker/introduction.json
+    <exchange>/worker-second/introduction.json  of a further worker, called "second"
     <exchange>/keyholder/introduction.json
     <exchange>/keyholder/trust-root.json      made by the keyholder of all three
 
@@ -32,8 +33,10 @@ from escrow.ground.errors import Tampered, Unavailable
 from escrow.ground.paths import write_whole
 from escrow.ground.settings import Settings
 from escrow.ground.signatures import PublicKey
+from escrow.ledger.events import NAME_MARK
 from escrow.operations.calls.mutual_tls import Credentials
 from escrow.operations.home import SERVICE_NAME, Home
+from escrow.operations.keyholder.wire import worker_called
 
 FORMAT = "escrow-process/1"
 
@@ -60,7 +63,7 @@ class Introduction:
     """The public half of a process.
 
     Args:
-        role: ``portal``, ``worker`` or ``keyholder``.
+        role: ``portal``, ``worker`` or ``keyholder``; of a further worker ``worker/<name>``.
         keys: signing keys by the name that they have in the trust root.
         certificate: by which it is known on the network, PEM.
         recipient: of the worker: the age recipient that file keys are sealed to.
@@ -96,10 +99,15 @@ class Introduction:
         return cls(document["role"], keys, document["certificate"], document["recipient"])
 
 
+def credential_files(home: Home, role: str) -> Credentials:
+    """Return where the files lie by which a process proves itself."""
+    return Credentials(home.tls / f"{_file(role)}.crt", home.tls / f"{_file(role)}.key")
+
+
 def own_credentials(home: Home, role: str) -> tuple[Credentials, str]:
     """Return the files by which a process proves itself, made on first use, and its certificate."""
     home.tls.mkdir(mode=0o700, exist_ok=True)
-    own = Credentials(home.tls / f"{role}.crt", home.tls / f"{role}.key")
+    own = credential_files(home, role)
     name = f"{SERVICE_NAME} {role}"
     return own, ensure_certificate(own.certificate, own.key, name, SystemClock().now())
 
@@ -124,7 +132,7 @@ def meet(
         ProcessMissing: one has not come.
         ProcessExchanged: one is not whom we met before.
     """
-    folder = settings.exchange / own.role
+    folder = settings.exchange / _file(own.role)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "introduction.json", own.to_json(), 0o644)
     return {role: _acquainted(settings.exchange, home, role, patience_seconds) for role in others}
@@ -146,7 +154,7 @@ def make_trust_root(
         roles={role: one.keys[role] for role, one in {own.role: own, **others}.items()},
         anchors=read_anchors(settings.anchors),
     )
-    _pin(home.trust_root, root.to_json(), own.role)
+    _pin_root(settings, home, root, own.role)
     write_whole(settings.exchange / own.role / "trust-root.json", root.to_json(), 0o644)
     return root
 
@@ -155,19 +163,23 @@ def pin_trust_root(settings: Settings, home: Home, own: Introduction) -> TrustRo
     """Return the trust root, pinned at the first start and compared at every later one.
 
     Raises:
-        ProcessMissing: the keyholder has not made it.
+        ProcessMissing: the keyholder has not made it, or not with all the workers yet.
         ProcessExchanged: it is another than the one that was pinned, or names another key as ours.
     """
-    text = _awaited(settings.exchange / "keyholder" / "trust-root.json", "keyholder")
-    root = TrustRoot.from_json(text)
+    root = _awaited_root(settings)
     if root.environment != settings.env or root.roles.get(own.role) != own.keys[own.role]:
         raise _exchanged("keyholder")
-    _pin(home.trust_root, root.to_json(), "keyholder")
+    _pin_root(settings, home, root, "keyholder")
     return root
 
 
+def workers_named(settings: Settings) -> tuple[str, ...]:
+    """Return what every worker of the installation is called; the first is always there."""
+    return tuple(worker_called(name) for name in (None, *settings.more_workers))
+
+
 def _acquainted(exchange: Path, home: Home, role: str, patience_seconds: float) -> Introduction:
-    found = _awaited(exchange / role / "introduction.json", role, patience_seconds)
+    found = _awaited(exchange / _file(role) / "introduction.json", role, patience_seconds)
     try:
         introduction = Introduction.from_json(found)
     except (ValueError, KeyError, TypeError) as problem:
@@ -175,8 +187,23 @@ def _acquainted(exchange: Path, home: Home, role: str, patience_seconds: float) 
     if introduction.role != role:
         raise _exchanged(role)
     home.acquaintances.mkdir(mode=0o700, exist_ok=True)
-    _pin(home.acquaintances / f"{role}.json", introduction.to_json(), role)
+    _pin(home.acquaintances / f"{_file(role)}.json", introduction.to_json(), role)
     return introduction
+
+
+def _pin_root(settings: Settings, home: Home, root: TrustRoot, role: str) -> None:
+    """Pin a trust root; one that stands may only grow, by workers that our own settings name."""
+    if home.trust_root.exists():
+        pinned = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
+        added = root.workers.keys() - pinned.workers.keys()
+        if added and root.is_grown_from(pinned) and added <= set(workers_named(settings)):
+            write_whole(home.trust_root, root.to_json(), 0o644)
+    _pin(home.trust_root, root.to_json(), role)
+
+
+def _file(role: str) -> str:
+    """Return a process's name as a file or folder has it."""
+    return role.replace(NAME_MARK, "-")
 
 
 def _pin(path: Path, text: str, role: str) -> None:
@@ -196,6 +223,23 @@ def _awaited(path: Path, role: str, patience_seconds: float = MEETING_SECONDS) -
             )
         time.sleep(_LOOK_SECONDS)
     return path.read_text(encoding="utf-8")
+
+
+def _awaited_root(settings: Settings) -> TrustRoot:
+    """Return the trust root, once the keyholder has taken every worker into it that we know of."""
+    path = settings.exchange / "keyholder" / "trust-root.json"
+    until = time.monotonic() + MEETING_SECONDS
+    while True:
+        root = TrustRoot.from_json(_awaited(path, "keyholder"))
+        missing = set(workers_named(settings)) - root.workers.keys()
+        if not missing:
+            return root
+        if time.monotonic() > until:
+            raise ProcessMissing(
+                f"The keyholder's trust root does not name {', '.join(sorted(missing))}.",
+                "Start it anew with the same ESCROW_MORE_WORKERS as every other process.",
+            )
+        time.sleep(_LOOK_SECONDS)
 
 
 def _exchanged(role: str) -> ProcessExchanged:

@@ -8,12 +8,12 @@ from typing import Final
 
 from escrow.ground.errors import Unavailable
 from escrow.ground.settings import Settings
-from escrow.operations.calls.mutual_tls import Address, Credentials, TlsLine
+from escrow.operations.calls.mutual_tls import Address, TlsLine
 from escrow.operations.home import Home
-from escrow.operations.introductions import Introduction
+from escrow.operations.introductions import Introduction, credential_files
 from escrow.operations.keyholder.client import call
 from escrow.operations.keyholder.disk import KEYHOLDER
-from escrow.operations.keyholder.wire import PORTAL, WORKER
+from escrow.operations.keyholder.wire import PORTAL, WORKER, worker_called
 
 # A health check that is not answered by then counts as failed anyway.
 PATIENCE_SECONDS: Final = 5.0
@@ -57,7 +57,7 @@ def _check_portal(settings: Settings) -> None:
 def _check_worker(settings: Settings) -> None:
     home = Home(settings.home)
     text = (home.acquaintances / f"{KEYHOLDER}.json").read_text(encoding="utf-8")
-    own = Credentials(home.tls / f"{WORKER}.crt", home.tls / f"{WORKER}.key")
+    own = credential_files(home, worker_called(settings.worker_name))
     address = Address.parse(settings.keyholder_address or "")
     call(TlsLine(address, own, Introduction.from_json(text).certificate), "ping", {})
 

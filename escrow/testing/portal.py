@@ -38,6 +38,7 @@ from escrow.operations.keyholder.endings import Endings
 from escrow.operations.keyholder.grounds import Grounds
 from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.releases import Releases
+from escrow.operations.keyholder.wire import WORKER
 from escrow.parties import bootstrap
 from escrow.parties.permissions import Role, verbs_of
 from escrow.portal.app import make_app
@@ -102,7 +103,7 @@ class KeyholderHere:
 
     def open_for_verification(self, deposit_id: DepositId) -> bytes:
         """Return the file keys, sealed to the worker."""
-        return base64.b64decode(self._lanes.open_for_verification(deposit_id)["sealed"])
+        return base64.b64decode(self._lanes.open_for_verification(deposit_id, WORKER)["sealed"])
 
     def documents_recipient(self, product_id: ProductId) -> str:
         """Return the recipient of a product's documents."""
@@ -390,7 +391,7 @@ class PortalWorld:
             scribe=Scribe("keyholder", key, self.clock),
             sequencer=self.ledger.sequencer,
             trusted=self.ledger.keys,
-            worker_recipient=str(self.worker.recipient),
+            workers={WORKER: str(self.worker.recipient)},
             clock=self.clock,
             heads=self.ledger.heads,
             stamp=self._stamp,

@@ -98,7 +98,7 @@ def test_the_keys_of_a_reopened_deposit_are_exchanged(world) -> None:
         shown = world.answer(held, agent)
     [deposit] = shown["reopened"]
     assert world.keyholder.open_for_verification(DepositId(deposit))
-    recipient = parse_recipient(world.keyholder._on.worker_recipient)
+    recipient = parse_recipient(world.keyholder._on.workers["worker"])
     with world.database.writing() as session:
         row = records.reopening_of(session, DepositId(deposit))
         row.sealed_keys = encrypt_bytes(b"{}", [recipient])

@@ -18,6 +18,7 @@ from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.lanes import Lanes
+from escrow.operations.keyholder.wire import WORKER
 from escrow.register.records import VersionRow
 from escrow.testing.ledgers import LedgerWorld
 from escrow.vault import age, records
@@ -46,7 +47,7 @@ class KeyholderWorld:
             Scribe("keyholder", key, self.clock),
             self.ledger.sequencer,
             self.ledger.keys,
-            str(self.worker.recipient),
+            {WORKER: str(self.worker.recipient)},
             self.clock,
             self.ledger.heads,
             Stamp("Trial Escrow", "production", "0"),
@@ -149,7 +150,7 @@ def test_honest_rows_are_sealed_and_opened(world: KeyholderWorld) -> None:
     world.lanes.seal_lasting_headers(DEPOSIT)
     world.lanes.seal_lasting_headers(DEPOSIT)
     world.grounds.sequence()
-    assert world.lanes.open_for_verification(DEPOSIT)["sealed"]
+    assert world.lanes.open_for_verification(DEPOSIT, WORKER)["sealed"]
 
 
 def test_exchanged_sealing_key_gets_no_header(world: KeyholderWorld) -> None:

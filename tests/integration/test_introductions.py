@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from escrow.evidence.errors import TrustRootMalformed
 from escrow.ground.settings import Settings, read_settings
 from escrow.ground.signatures import SigningKey
 from escrow.operations.home import Home, lay_out_apart
@@ -19,8 +20,10 @@ from escrow.operations.introductions import (
     meet,
     own_credentials,
     pin_trust_root,
+    workers_named,
 )
 
+SECOND = "worker/second"
 KEYS = {"portal": ("portal",), "worker": ("worker",), "keyholder": ("keyholder", "log", "leaf")}
 
 
@@ -29,7 +32,7 @@ class Process:
 
     def __init__(self, folder: Path, role: str) -> None:
         self.role = role
-        self.home = Home(folder / "homes" / role)
+        self.home = Home(folder / "homes" / role.replace("/", "-"))
         lay_out_apart(self.home, self.home.service)
         environment = {
             "ESCROW_ENV": "demo",
@@ -38,11 +41,15 @@ class Process:
         }
         self.settings: Settings = read_settings(environment, home_folder=folder)
         _, certificate = own_credentials(self.home, role)
-        keys = {name: SigningKey.generate().public for name in KEYS[role]}
-        self.own = Introduction(role, keys, certificate, "age1…" if role == "worker" else "")
+        keys = {name: SigningKey.generate().public for name in KEYS.get(role, (role,))}
+        self.own = Introduction(role, keys, certificate, "age1…" if "worker" in role else "")
 
     def meet(self, *others: str) -> dict[str, Introduction]:
         return meet(self.settings, self.home, self.own, others, patience_seconds=5)
+
+    def told_of(self, *names: str) -> None:
+        """Start anew with settings that name more workers."""
+        self.settings = replace(self.settings, more_workers=names)
 
 
 @pytest.fixture
@@ -122,3 +129,58 @@ def test_what_is_laid_out_holds_no_private_key(three: dict[str, Process]) -> Non
     key = three["portal"].home.tls / "portal.key"
     assert "PRIVATE" in key.read_text()
     assert key.stat().st_mode & 0o777 == 0o600
+
+
+def _with_second(three: dict[str, Process], folder: Path) -> Process:
+    """Let a second worker in at the keyholder, as its settings say."""
+    second, keyholder = Process(folder, SECOND), three["keyholder"]
+    for one in (second, keyholder):
+        one.told_of("second")
+    second.meet()
+    others = keyholder.meet("portal", *workers_named(keyholder.settings))
+    make_trust_root(keyholder.settings, keyholder.home, keyholder.own, others)
+    return second
+
+
+def test_a_second_worker_comes_into_an_installation_that_stands(
+    three: dict[str, Process], tmp_path: Path
+) -> None:
+    portal = three["portal"]
+    before = pin_trust_root(portal.settings, portal.home, portal.own)
+    second = _with_second(three, tmp_path)
+    portal.told_of("second")
+    root = pin_trust_root(portal.settings, portal.home, portal.own)
+    assert root.is_grown_from(before)
+    assert root.workers == {"worker": before.roles["worker"], SECOND: second.own.keys[SECOND]}
+    assert pin_trust_root(second.settings, second.home, second.own) == root
+
+
+def test_a_worker_that_our_own_settings_do_not_name_is_not_taken_in(
+    three: dict[str, Process], tmp_path: Path
+) -> None:
+    portal = three["portal"]
+    pin_trust_root(portal.settings, portal.home, portal.own)
+    _with_second(three, tmp_path)
+    with pytest.raises(ProcessExchanged):
+        pin_trust_root(portal.settings, portal.home, portal.own)
+
+
+def test_a_worker_that_comes_in_cannot_bring_another_portal(
+    three: dict[str, Process], tmp_path: Path
+) -> None:
+    keyholder, portal = three["keyholder"], three["portal"]
+    second = Process(tmp_path, SECOND)
+    keyholder.told_of("second")
+    stranger = replace(portal.own, keys={"portal": SigningKey.generate().public})
+    others = {"portal": stranger, "worker": three["worker"].own, SECOND: second.own}
+    with pytest.raises(ProcessExchanged):
+        make_trust_root(keyholder.settings, keyholder.home, keyholder.own, others)
+
+
+def test_a_worker_under_two_names_is_refused(three: dict[str, Process]) -> None:
+    keyholder, worker = three["keyholder"], three["worker"].own
+    keyholder.told_of("second")
+    twin = replace(worker, role=SECOND, keys={SECOND: worker.keys["worker"]})
+    others = {"portal": three["portal"].own, "worker": worker, SECOND: twin}
+    with pytest.raises(TrustRootMalformed, match="two purposes"):
+        make_trust_root(keyholder.settings, keyholder.home, keyholder.own, others)

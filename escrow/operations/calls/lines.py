@@ -30,6 +30,7 @@ from escrow.ground.errors import (
     Tampered,
     Unavailable,
 )
+from escrow.ledger.events import role_behind
 from escrow.vault.errors import LaneClosed
 
 # The longest answer holds one file key for each part of a deposit, a few hundred bytes each.
@@ -101,12 +102,15 @@ class Desk:
     Args:
         verbs: what can be asked, by name.
         may_ask: for each role, the verbs that it may ask; a role that is not named asks nothing.
+            A worker with a name (``worker/second``) may ask what its role may.
         argument: what every argument has to match as a whole.
+        told_who_asks: verbs that get the asker's name as ``asker``, as the carrier has it.
     """
 
     verbs: Mapping[str, Verb]
     may_ask: Mapping[str, frozenset[str]]
     argument: re.Pattern[str] = IDENTIFIER
+    told_who_asks: frozenset[str] = frozenset()
 
     def answer(self, role: str, unverified_line: bytes) -> bytes:
         """Return the answer to one request line of that role; never raises."""
@@ -130,7 +134,7 @@ class Desk:
     def _result(self, role: str, unverified_line: bytes) -> object:
         name, arguments = _parsed(unverified_line)
         # Asked before anything else: whether a verb is there is not told to whom it is not for.
-        if name not in self.may_ask.get(role, frozenset()):
+        if name not in self.may_ask.get(role_behind(role), frozenset()):
             raise CallNotAllowed(
                 f"The {role} may not ask for {name[:40]!r}.",
                 "Each process asks only for what its role needs; if both are of one version, "
@@ -139,6 +143,9 @@ class Desk:
         verb = self.verbs.get(name)
         if verb is None or not all(self.argument.fullmatch(one) for one in arguments.values()):
             raise _bad_call(name)
+        if name in self.told_who_asks:
+            # Laid over whatever the line says: who asks is the carrier's word alone.
+            arguments = {**arguments, "asker": role}
         return verb(**arguments)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from escrow.ground.errors import Unavailable
 from escrow.ground.signatures import PublicKey, SigningKey
+from escrow.operations.keyholder.wire import WORKER
 
 KEYHOLDER: Final = "keyholder"
 
@@ -25,11 +26,13 @@ class Pinned:
     """What the keyholder was told about the service at set-up, by whoever owns the machine.
 
     Args:
-        worker_recipient: the age recipient that file keys are sealed to for verification.
-        roles: public keys of the roles whose entries it believes, its own left out.
+        workers: each worker's age recipient, that file keys are sealed to for its verification, by
+            the worker's name; ``worker`` is the first.
+        roles: public keys of the roles whose entries it believes, its own left out; a further
+            worker's under its name.
     """
 
-    worker_recipient: str
+    workers: dict[str, str]
     roles: dict[str, PublicKey]
 
     @classmethod
@@ -46,12 +49,12 @@ class Pinned:
                 f"{path} cannot be read.", "Run 'escrow admin init' once on this machine."
             ) from problem
         roles = {name: PublicKey.parse(text) for name, text in document["roles"].items()}
-        return cls(document["worker_recipient"], roles)
+        return cls({WORKER: document["worker_recipient"]}, roles)
 
     def to_json(self) -> str:
-        """Return the file's text."""
+        """Return the file's text: of one machine, which has one worker."""
         document = {
-            "worker_recipient": self.worker_recipient,
+            "worker_recipient": self.workers[WORKER],
             "roles": {name: str(key) for name, key in sorted(self.roles.items())},
         }
         return json.dumps(document, indent=2) + "\n"

@@ -9,7 +9,7 @@ from escrow.evidence.anchors import NO_ANCHORS, Anchors
 from escrow.evidence.statements import Stamp
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
-from escrow.ground.errors import NotFound, Tampered
+from escrow.ground.errors import NotFound, NotPermitted, Tampered
 from escrow.ground.signatures import SigningKey
 from escrow.ledger.appending import Scribe
 from escrow.ledger.events import Event, Stream
@@ -17,8 +17,10 @@ from escrow.ledger.proofs import TrustedLogKeys, proof_of, verify_proof
 from escrow.ledger.reading import PAGE_ENTRIES, RecordedEvent, read_newest, read_stream
 from escrow.ledger.sequencing import Sequencer
 from escrow.ledger.stream_heads import StreamHeads
+from escrow.operations.calls.unix import SERVICE
 from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
 from escrow.operations.keyholder.outside import NOBODY, Outside
+from escrow.operations.keyholder.wire import WORKER
 from escrow.vault.continuity.copies import ContinuityFolder
 from escrow.vault.keys import KeyManager
 
@@ -35,9 +37,19 @@ class NoSuchThing(NotFound):
     code = "keyholder.no-such-thing"
 
 
+class WorkerNotPinned(NotPermitted):
+    """A worker that is not in the keyholder's settings asks for file keys."""
+
+    code = "keyholder.worker-not-pinned"
+
+
 @dataclass(frozen=True)
 class Grounds:
-    """The keyholder's possessions, shared by its rooms."""
+    """The keyholder's possessions, shared by its rooms.
+
+    Args:
+        workers: the pinned age recipient of each worker, by its name.
+    """
 
     database: Database
     keys: KeyManager
@@ -45,13 +57,29 @@ class Grounds:
     scribe: Scribe
     sequencer: Sequencer
     trusted: TrustedLogKeys
-    worker_recipient: str
+    workers: Mapping[str, str]
     clock: Clock
     heads: StreamHeads
     stamp: Stamp
     outside: Outside = NOBODY
     # None where no holders outside the operator are set.
     continuity: ContinuityFolder | None = None
+
+    def recipient_of(self, asker: str) -> str:
+        """Return the recipient that a worker's file keys are sealed to.
+
+        On one machine whoever may ask is portal and worker in one, and there is one worker.
+
+        Raises:
+            WorkerNotPinned: none of this name is pinned.
+        """
+        recipient = self.workers.get(WORKER if asker == SERVICE else asker)
+        if recipient is None:
+            raise WorkerNotPinned(
+                f"No worker {asker[:40]!r} is pinned here.",
+                "Nothing was opened; name it in ESCROW_MORE_WORKERS of every process, on purpose.",
+            )
+        return recipient
 
     def sequence(self) -> None:
         """Take every waiting entry into the tree and sign a checkpoint."""
@@ -161,7 +189,7 @@ def grounds_of(
         scribe=scribe,
         sequencer=sequencer,
         trusted=trusted,
-        worker_recipient=pinned.worker_recipient,
+        workers=pinned.workers,
         clock=clock,
         heads=heads,
         stamp=stamp,

@@ -107,16 +107,21 @@ class Lanes:
             closes_at = max(lane.closes_at, on.clock.now() + LATE_LIFETIME)
             records.note_headers_entry(session, lane, entry.entry_sha256, closes_at)
 
-    def open_for_verification(self, deposit_id: str) -> dict[str, str]:
-        """Return the file keys sealed to the pinned worker, once the opening is logged.
+    def open_for_verification(self, deposit_id: str, asker: str) -> dict[str, str]:
+        """Return the file keys sealed to the pinned worker that asks, once the opening is logged.
+
+        Args:
+            asker: whoever asks, as the carrier of the call knows it.
 
         Raises:
+            WorkerNotPinned: a worker that nobody pinned.
             LaneMissing, LaneClosed: only the agents open it any more, or nobody.
             NotInLedger, ProofFails: rows are not what the ledger says.
         """
         on, identifier = self._on, DepositId(deposit_id)
+        recipient = on.recipient_of(asker)
         with on.database.reading() as session:
-            # Opened by k agents for one more verification, logged then, sealed to this worker.
+            # Opened by k agents for one more verification, logged then, sealed to the workers.
             reopened = sealed_keys_of(on, session, identifier)
         if reopened is not None:
             return {"sealed": base64.b64encode(reopened).decode()}
@@ -125,7 +130,7 @@ class Lanes:
             lane_keeping.check_open(session, identifier, on.clock.now())
             product_id, parts, _ = self._proven_deposit(session, identifier)
             self._check_logged(session, identifier)
-            worker = sha256_hex(on.worker_recipient.encode())
+            worker = sha256_hex(recipient.encode())
             data = {"deposit_id": deposit_id, "recipient_sha256": worker}
             entry = self._write(session, product_id, LANE_USED, data)
         # The entry is committed: from here on the opening is known, whatever happens next.
@@ -135,7 +140,7 @@ class Lanes:
             purpose=Purpose.VERIFICATION,
             deposit_id=identifier,
             agreement_id=None,
-            recipient=on.worker_recipient,
+            recipient=recipient,
             logged_as=entry.entry_sha256,
             expires_at=now + PERMIT_LIFETIME,
         )

@@ -36,7 +36,13 @@ from escrow.operations.home import (
     lay_out_apart,
     own_user,
 )
-from escrow.operations.introductions import Introduction, make_trust_root, meet, own_credentials
+from escrow.operations.introductions import (
+    Introduction,
+    make_trust_root,
+    meet,
+    own_credentials,
+    workers_named,
+)
 from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.custody import Custody
 from escrow.operations.keyholder.disk import KEYHOLDER, OwnDisk, Pinned
@@ -46,7 +52,7 @@ from escrow.operations.keyholder.grounds import Grounds, grounds_of
 from escrow.operations.keyholder.key_managers import key_manager_of, load_key_manager
 from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.releases import Releases
-from escrow.operations.keyholder.wire import PORTAL, WORKER, keyholder_desk
+from escrow.operations.keyholder.wire import PORTAL, keyholder_desk
 from escrow.operations.running import begin
 from escrow.vault import age
 from escrow.vault.ceremony import deal
@@ -102,11 +108,12 @@ def _run_apart(settings: Settings, address: Address) -> None:
     credentials, certificate = own_credentials(home, KEYHOLDER)
     keys = {name: PublicKey.parse(text) for name, text in disk.public_keys().items()}
     own = Introduction(KEYHOLDER, keys, certificate)
-    others = meet(settings, home, own, (PORTAL, WORKER))
+    others = meet(settings, home, own, (PORTAL, *workers_named(settings)))
     root = make_trust_root(settings, home, own, others)
     _log.info("trust root: %s", root.fingerprint())
     roles = {role: root.roles[role] for role in others}
-    pinned = Pinned(others[WORKER].recipient, roles)
+    recipients = {name: others[name].recipient for name in workers_named(settings)}
+    pinned = Pinned(recipients, roles)
     with _desk(settings, disk, pinned, root.anchors) as desk:
         peers = {role: one.certificate for role, one in others.items()}
         _serve(TlsServer(address, credentials, peers, desk))

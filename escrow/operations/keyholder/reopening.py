@@ -1,4 +1,4 @@
-"""Open one real deposit for one more verification: logged first, sealed to the pinned worker."""
+"""Open one real deposit for one more verification: logged first, sealed to the pinned workers."""
 
 from __future__ import annotations
 
@@ -66,12 +66,13 @@ def _seal_to_worker(
 ) -> None:
     first, now = opened[0], on.clock.now()
     keys = dict(_file_keys(on, opened, identity))
-    sealed = encrypt_bytes(canonical_json(keys), [parse_recipient(on.worker_recipient)])
+    workers = [on.workers[name] for name in sorted(on.workers)]
+    sealed = encrypt_bytes(canonical_json(keys), [parse_recipient(one) for one in workers])
     data = {
         "session_id": row.id,
         "deposit_id": first.deposit_id,
         "agreement_id": first.agreement_id,
-        "recipient_sha256": sha256_hex(on.worker_recipient.encode()),
+        "recipient_sha256": sha256_hex("\n".join(workers).encode()),
         # What the worker will get is these keys, which match their commitments, and no others.
         "sealed_keys_sha256": sha256_hex(sealed),
     }

@@ -11,11 +11,21 @@ from collections.abc import Mapping
 from typing import Final
 
 from escrow.ground.errors import Unavailable
+from escrow.ledger.events import NAME_MARK
 from escrow.operations.calls.lines import Desk, Verb
 from escrow.operations.calls.unix import SERVICE
 
 PORTAL: Final = "portal"
 WORKER: Final = "worker"
+
+# What is sealed to whoever asks, and so has to know who does.
+TOLD_WHO_ASKS = frozenset({"open-for-verification"})
+
+
+def worker_called(name: str | None) -> str:
+    """Return what a worker is called in the trust root, on the wire and in the exchange folder."""
+    return WORKER if name is None else f"{WORKER}{NAME_MARK}{name}"
+
 
 _ANYBODY = frozenset({"ping", "sequence"})
 
@@ -56,4 +66,4 @@ class KeyholderOut(Unavailable):
 
 def keyholder_desk(verbs: Mapping[str, Verb]) -> Desk:
     """Return the keyholder's desk over what it can do."""
-    return Desk(verbs, MAY_ASK)
+    return Desk(verbs, MAY_ASK, told_who_asks=TOLD_WHO_ASKS)

@@ -103,6 +103,11 @@ def test_variables_of_the_client_are_no_unknown_settings(tmp_path: Path) -> None
         ("DATABASE_URL", "sqlite:///relative.db"),
         ("KEY_MANAGER", "memory"),
         ("GIT_USER", "Bob Smith"),
+        ("WORKER_NAME", "Second Worker"),
+        ("WORKER_NAME", "a/b"),
+        ("MORE_WORKERS", "second,second"),
+        ("MORE_WORKERS", "b,c,d,e,f"),
+        ("MORE_WORKERS", "second,../portal"),
     ],
 )
 def test_bad_value_is_refused(tmp_path: Path, name: str, value: str) -> None:
@@ -147,6 +152,13 @@ def test_a_key_manager_is_refused_while_something_of_it_is_missing(tmp_path: Pat
         with pytest.raises(KeyManagerIncomplete) as caught:
             read(tmp_path, ESCROW_KEY_MANAGER=name).check_safe("keyholder")
         assert missing in caught.value.remedy
+
+
+def test_workers_are_listed_between_commas(tmp_path: Path) -> None:
+    assert read(tmp_path).more_workers == ()
+    assert read(tmp_path, ESCROW_MORE_WORKERS="").more_workers == ()
+    assert read(tmp_path, ESCROW_MORE_WORKERS="second, third").more_workers == ("second", "third")
+    assert read(tmp_path, ESCROW_WORKER_NAME="").worker_name is None
 
 
 @pytest.mark.parametrize(

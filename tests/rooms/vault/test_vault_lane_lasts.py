@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from escrow.operations.keyholder.lanes import LANE_LIFETIME, LATE_LIFETIME, SEALING_MARGIN
+from escrow.operations.keyholder.wire import WORKER
 from escrow.vault import records
 from escrow.vault.errors import LaneClosed, LaneNeeded
 from tests.attacks.test_review_keyholder_rows import DEPOSIT, PRODUCT, KeyholderWorld
@@ -29,7 +30,9 @@ def test_headers_are_written_long_after_the_lanes_time(world: KeyholderWorld) ->
     world.lanes.close_overdue()
     world.lanes.seal_lasting_headers(DEPOSIT)
     world.grounds.sequence()
-    assert world.lanes.open_for_verification(DEPOSIT)["sealed"], "the verification waited for them"
+    assert world.lanes.open_for_verification(DEPOSIT, WORKER)["sealed"], (
+        "the verification waited for them"
+    )
 
 
 def test_late_headers_leave_the_verification_a_day(world: KeyholderWorld) -> None:
@@ -40,7 +43,7 @@ def test_late_headers_leave_the_verification_a_day(world: KeyholderWorld) -> Non
     world.clock.moment += LATE_LIFETIME
     world.lanes.close_overdue()
     with pytest.raises(LaneClosed):
-        world.lanes.open_for_verification(DEPOSIT)
+        world.lanes.open_for_verification(DEPOSIT, WORKER)
 
 
 def test_headers_in_time_do_not_lengthen_a_lanes_life(world: KeyholderWorld) -> None:
@@ -49,7 +52,7 @@ def test_headers_in_time_do_not_lengthen_a_lanes_life(world: KeyholderWorld) -> 
     world.grounds.sequence()
     world.clock.moment += LANE_LIFETIME
     with pytest.raises(LaneClosed):
-        world.lanes.open_for_verification(DEPOSIT)
+        world.lanes.open_for_verification(DEPOSIT, WORKER)
 
 
 def test_a_draft_that_was_never_sealed_loses_its_lane(world: KeyholderWorld) -> None:
