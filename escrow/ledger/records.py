@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -380,21 +380,6 @@ def skipped_entry(session: Session) -> int | None:
     )
     value = session.connection().execute(statement).scalar()
     return None if value is None else int(value)
-
-
-def when_committed(session: Session, action: Callable[[], None]) -> None:
-    """Do something once, right after the session's transaction is committed; not if it is not."""
-    waiting = [action]
-
-    def done(_: Session) -> None:
-        if waiting:
-            waiting.pop()()
-
-    def given_up(_: Session) -> None:
-        waiting.clear()
-
-    sa.event.listen(session, "after_commit", done)
-    sa.event.listen(session, "after_rollback", given_up)
 
 
 _ENTRY = SQLModel.metadata.tables["ledger_entry"]

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from escrow.ground.clock import Clock
-from escrow.ground.database import Session
+from escrow.ground.database import Session, when_committed
 from escrow.ground.signatures import PublicKey, Signer
 from escrow.ledger import records
 from escrow.ledger.auditing import check_entry, readable_rows
@@ -84,7 +84,7 @@ class Sequencer:
         # Remembered before it is stored: a crash in between leaves a memory that fits either way.
         self._memory.intend(head, new)
         records.insert_checkpoint(session, new.tree_size, new.note, self._clock.now())
-        records.when_committed(session, lambda: self._memory.settle(new))
+        when_committed(session, lambda: self._memory.settle(new))
         return new
 
     def adopt(self, session: Session) -> Checkpoint | None:
@@ -115,8 +115,8 @@ class Sequencer:
         if heads is None:
             return
         newest = {row.stream: row.as_head for row in pending if row.stream_kind == "agreement"}
-        for stream, head in newest.items():
-            records.when_committed(session, partial(heads.remember, stream, head))
+        if newest:
+            when_committed(session, partial(heads.remember, newest))
 
     def _checked_head(self, session: Session) -> Checkpoint | None:
         head = self._newest(session)
