@@ -58,6 +58,15 @@ def write_whole(path: Path, text: str, mode: int) -> None:
     staged.replace(path)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def safe_name(text: str) -> str:
     """Return a name that every system takes; two names stay two by the digest behind them."""
     safe = _UNSAFE.sub("_", text).strip(".") or "_"

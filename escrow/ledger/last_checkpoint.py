@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from escrow.ground.paths import sync_folder
 from escrow.ground.signatures import PublicKey
 from escrow.ledger.checkpoints import Checkpoint, verify_checkpoint
 from escrow.ledger.errors import (
@@ -109,11 +110,7 @@ class LastCheckpoint:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._path.parent)
 
 
 def check_remembered(head: Checkpoint | None, memory: Memory) -> None:

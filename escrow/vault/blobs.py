@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from escrow.ground.digests import Sha256Hex
+from escrow.ground.paths import sync_folder
 from escrow.vault.errors import (
     BadBlobName,
     BlobCorrupted,
@@ -26,7 +27,7 @@ from escrow.vault.errors import (
     BlobStoreUnavailable,
     StagingMissing,
 )
-from escrow.vault.files import make_folder, plain_file, store_errors, sync_folder, whole_of
+from escrow.vault.files import make_folder, plain_file, store_errors, whole_of
 
 BytesLike = bytes | bytearray | memoryview
 

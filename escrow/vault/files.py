@@ -1,4 +1,4 @@
-"""What stores in files do with the system: folders, durable names, plain files, its errors."""
+"""What stores in files do with the system: folders, plain files, its errors."""
 
 from __future__ import annotations
 
@@ -37,15 +37,6 @@ def make_folder(folder: Path) -> None:
     except FileExistsError:
         return
     folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def plain_file(path: Path, sha256: str) -> BinaryIO:

@@ -18,6 +18,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from escrow.ground.paths import sync_folder
 from escrow.vault.errors import (
     BadKeyId,
     KeyDestroyed,
@@ -124,7 +125,7 @@ class FileKeyManager:
             raise exists(key_id) from None
         finally:
             aside.unlink(missing_ok=True)
-        self._sync()
+        sync_folder(self._folder)
 
     def has_key(self, key_id: str) -> bool:
         """Tell whether the key's file is there."""
@@ -157,14 +158,14 @@ class FileKeyManager:
         if not path.exists() and not tombstone.exists():
             raise missing(key_id)
         tombstone.touch(mode=0o600)
-        self._sync()
+        sync_folder(self._folder)
         if path.exists():
             with path.open("r+b") as file:
                 file.write(secrets.token_bytes(path.stat().st_size))
                 file.flush()
                 os.fsync(file.fileno())
             path.unlink()
-        self._sync()
+        sync_folder(self._folder)
 
     def _cipher(self, key_id: str) -> AESGCM:
         path = self._path(key_id)
@@ -186,13 +187,6 @@ class FileKeyManager:
 
     def _tombstone(self, key_id: str) -> Path:
         return self._path(key_id).with_suffix(".destroyed")
-
-    def _sync(self) -> None:
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def check_key_id(key_id: str) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from escrow.ground.digests import Sha256Hex, canonical_json, sha256_hex
 from escrow.ground.errors import InvalidInput, Unavailable
 from escrow.ground.identifiers import AgreementId, DepositId
+from escrow.ground.paths import sync_folder
 from escrow.vault.age import encrypt_bytes, hybrid_identity_from_seed, parse_recipient
 from escrow.vault.age_keys import SEED_BYTES
 from escrow.vault.ceremony import check_quorum
@@ -258,11 +259,7 @@ class ContinuityFolder:
                 file.flush()
                 os.fsync(file.fileno())
             staged.replace(path)
-            descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_folder(path.parent)
         except OSError as problem:
             raise _unavailable(problem) from problem
 

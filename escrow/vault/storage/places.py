@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from escrow.ground.paths import sync_folder
 from escrow.vault.blobs import BlobStore
 from escrow.vault.errors import BlobCorrupted
-from escrow.vault.files import make_folder, plain_file, store_errors, sync_folder
+from escrow.vault.files import make_folder, plain_file, store_errors
 
 # Two records for each epoch, 4 KiB each: a new one with every session of a hundred years fits.
 MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
