@@ -24,6 +24,7 @@ class ListedInventory:
 
     def __init__(self) -> None:
         self.wanted: dict[Sha256Hex, int] = {}
+        self.let_go = set[str]()
 
     def unnoted(self, session: Session, limit: int) -> Sequence[Wanted]:
         """Return what the vault has no note of."""
@@ -37,6 +38,10 @@ class ListedInventory:
     def wants(self, session: Session, sha256: Sha256Hex) -> bool:
         """Look into the list."""
         return sha256 in self.wanted
+
+    def is_let_go(self, session: Session, sha256: str) -> bool:
+        """Look into the other list."""
+        return sha256 in self.let_go
 
 
 class StoredWorld:

@@ -1,7 +1,8 @@
 """Remove ciphertext that nobody can open any more from the store, as far as the store lets it go.
 
-The keyholder lists it, in the transaction in which the headers went. Removing is safe to repeat;
-it is logged and noted last. What a lock keeps is tried again when the lock is over.
+The keyholder lists it, in the transaction in which the headers went, and the ledger bears it out
+(:mod:`escrow.endings.letting_go`). Removing is safe to repeat; it is logged and noted last. What
+a lock keeps is tried again when the lock is over.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from escrow.endings.letting_go import LetGo
 from escrow.ground.clock import Clock, rfc3339
 from escrow.ground.database import Database, Session
 from escrow.ground.digests import Sha256Hex
@@ -30,6 +32,7 @@ class Remover:
     blobs: BlobStore
     scribe: Scribe
     clock: Clock
+    let_go: LetGo
 
     def remove_all(self) -> int:
         """Remove whatever is due; return how many payloads went."""
@@ -38,11 +41,14 @@ class Remover:
         return sum(self._remove(Sha256Hex(one)) for one in due)
 
     def _remove(self, payload: Sha256Hex) -> bool:
-        """Remove one payload; False where a lock keeps it, or somebody opens it after all."""
+        """Remove one payload; False where a lock, the ledger or somebody who opens it keeps it."""
         with self.database.writing() as session:
             row = shreds.doomed_payload(session, payload)
-            # A list that a writer of the database made up must not cost a payload that is in use.
+            # A list that a writer of the database made up must not cost a payload that is in use,
+            # nor one that is waiting for its headers, or lost them to the same writer.
             if row is None or row.removed_at or shreds.in_use(session, payload):
+                return False
+            if not self.let_go.has(session, payload):
                 return False
             try:
                 self.blobs.delete(payload)

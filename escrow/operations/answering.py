@@ -12,6 +12,7 @@ import uvicorn
 
 from escrow.deposits.records import all_products
 from escrow.deposits.recovery import clear_up
+from escrow.endings.letting_go import LetGo
 from escrow.endings.removing import Remover
 from escrow.ground.errors import Unavailable
 from escrow.ground.identifiers import ProductId
@@ -96,6 +97,7 @@ def _keep_up(portal: Portal) -> None:
     is believed from one role alone, and these are the portal's.
     """
     rooms, stopping = portal.rooms, portal.on.engine.stopping
+    let_go = LetGo(rooms.trust_root.ledger_keys)
     # At once at the start: a period may have ended while nobody was here.
     pause = custody_at = 0.0
     while not stopping.wait(pause):
@@ -107,7 +109,7 @@ def _keep_up(portal: Portal) -> None:
                 _log.error("a release request does not move on: %s", problem)
             for problem in rooms.custody.push_all_on():
                 _log.error("a session of agents does not move on: %s", problem)
-            _end_what_is_due(rooms)
+            _end_what_is_due(rooms, let_go)
             if time.monotonic() >= custody_at:
                 rooms.custody.tell_of_all()
                 custody_at = time.monotonic() + CUSTODY_SECONDS
@@ -119,10 +121,10 @@ def _keep_up(portal: Portal) -> None:
             _log.exception("the upkeep failed; it is tried again")
 
 
-def _end_what_is_due(rooms: Rooms) -> None:
+def _end_what_is_due(rooms: Rooms, let_go: LetGo) -> None:
     """Move endings on, drop what retention drops, and remove ciphertext that nobody opens."""
     with rooms.database.reading() as session:
         products = [ProductId(one.id) for one in all_products(session)]
     for problem in rooms.endings.push_all_on(products):
         _log.error("an ending does not move on: %s", problem)
-    Remover(rooms.database, rooms.blobs, rooms.scribe, rooms.clock).remove_all()
+    Remover(rooms.database, rooms.blobs, rooms.scribe, rooms.clock, let_go).remove_all()

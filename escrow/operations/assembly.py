@@ -174,7 +174,7 @@ def assemble_worker(on: Footing, keys: WorkerKeys, scratch: Scratch) -> Worker:
     collector = Collector(on.database, on.root.log, on.root.anchors, on.clock)
     # The worker alone opens the second copy.
     replica = replica_place(on.settings, on.clock)
-    keeper = StoreKeeper(on.database, on.blobs, replica, on.clock, scribe)
+    keeper = StoreKeeper(on.database, on.blobs, replica, on.clock, scribe, on.root.ledger_keys)
     return Worker(on, runner, sender, collector, keeper, scratch.logs, watch)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 
+from escrow.endings.letting_go import LetGo
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database
 from escrow.ground.errors import Unavailable
 from escrow.ledger.appending import Scribe
+from escrow.ledger.verifying import TrustedLogKeys
 from escrow.operations.storing.records import RoomsInventory
 from escrow.vault.blobs import BlobStore
 from escrow.vault.storage.places import Place
@@ -31,6 +33,7 @@ class StoreKeeper:
         replica: None where there is none.
         clock: the service's.
         scribe: of the worker.
+        keys: of the ledger and of the roles, as they are pinned here.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class StoreKeeper:
         replica: Place | None,
         clock: Clock,
         scribe: Scribe,
+        keys: TrustedLogKeys,
     ) -> None:
-        inventory = RoomsInventory()
+        inventory = RoomsInventory(LetGo(keys))
         primary = Place(PRIMARY, blobs)
         self.has_replica = replica is not None
         self.replicator = Replicator(database, inventory, primary, replica, clock)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import SystemClock, rfc3339
 from escrow.ground.database import Database
 from escrow.ground.errors import Refused
@@ -64,7 +65,8 @@ def scrub_now(tell: Callable[[ScrubCounts, int], None]) -> tuple[dict[str, objec
             for store in (blobs, replica.blobs if replica else blobs):
                 store.sweep_staging()
             scribe = Scribe(WORKER, worker_keys(home).report, clock)
-            keeper = StoreKeeper(database, blobs, replica, clock, scribe)
+            root = TrustRoot.from_json(home.trust_root.read_text(encoding="utf-8"))
+            keeper = StoreKeeper(database, blobs, replica, clock, scribe, root.ledger_keys)
             keeper.replicator.round()
             with database.reading() as session:
                 _, size_bytes = records.totals(session)
@@ -133,7 +135,7 @@ def _at(moment: datetime | None) -> str | None:
 
 def _worker_home(settings: Settings) -> Home:
     home = Home(settings.home)
-    if not (home.service / "worker.pem").exists():
+    if not (home.service / "worker.pem").exists() or not home.trust_root.exists():
         raise NoWorkerHere(
             f"No worker has run in {home.root} yet.",
             "Run this where the worker runs, with its settings, after 'escrow admin init' or the "

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from escrow.deposits.records import Part
+from escrow.endings.letting_go import LetGo
 from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex
 from escrow.vault.records import DocumentRow
-from escrow.vault.shreds.records import DoomedPayloadRow, doomed_payload
+from escrow.vault.shreds.records import DoomedPayloadRow
 from escrow.vault.storage.inventory import Wanted
 from escrow.vault.storage.records import PRIMARY, BlobCopyRow
 from escrow.verification.records import BuilderImageRow
@@ -27,7 +28,14 @@ _NAMING: tuple[tuple[Any, Any], ...] = (
 
 
 class RoomsInventory:
-    """What parts, documents and builder images name."""
+    """What parts, documents and builder images name.
+
+    Args:
+        let_go: what the ledger says of payloads that are listed as doomed.
+    """
+
+    def __init__(self, let_go: LetGo) -> None:
+        self._let_go = let_go
 
     def unnoted(self, session: Session, limit: int) -> Sequence[Wanted]:
         """Return payloads without a note in the primary; an indexed look for each row."""
@@ -49,9 +57,13 @@ class RoomsInventory:
 
     def wants(self, session: Session, sha256: Sha256Hex) -> bool:
         """Tell whether any row names a payload that is not to be destroyed."""
-        if doomed_payload(session, sha256) is not None:
+        if self.is_let_go(session, sha256):
             return False
         return any(
             session.connection().execute(sa.select(digest).where(digest == sha256).limit(1)).first()
             for digest, _ in _NAMING
         )
+
+    def is_let_go(self, session: Session, sha256: str) -> bool:
+        """Ask the ledger about what a row lists."""
+        return self._let_go.has(session, sha256)

@@ -26,5 +26,9 @@ class Inventory(Protocol):
         ...
 
     def wants(self, session: Session, sha256: Sha256Hex) -> bool:
-        """Tell whether any row names a payload."""
+        """Tell whether any row names a payload that was not let go."""
+        ...
+
+    def is_let_go(self, session: Session, sha256: str) -> bool:
+        """Tell whether the ledger bears out that a payload was shredded, as a row has it."""
         ...

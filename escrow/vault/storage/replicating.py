@@ -21,7 +21,6 @@ from escrow.vault.blobs import BlobStore
 from escrow.vault.errors import BlobCorrupted, BlobMissing
 from escrow.vault.files import whole_of
 from escrow.vault.records import HeaderRecordRow
-from escrow.vault.shreds.records import doomed_payload
 from escrow.vault.storage import exports, records
 from escrow.vault.storage.inventory import Inventory
 from escrow.vault.storage.places import Place
@@ -172,8 +171,9 @@ class Replicator:
         return count
 
     def _follow_shredding(self) -> None:
-        """Remove the exported header records of payloads that the keyholder doomed.
+        """Remove the exported header records of payloads that the keyholder shredded.
 
+        As the ledger has it: where somebody deleted the rows alone, these are the way back.
         A row that is gone for another reason is no order to destroy its copy: the scrub tells it.
         """
         shelf = self._replica.shelf if self._replica else None
@@ -187,7 +187,7 @@ class Replicator:
             payloads = {str(record.get("payload_sha256")) for record in filed.values()}
             with self._database.reading() as session:
                 is_due = bool(payloads) and all(
-                    doomed_payload(session, one) is not None for one in payloads
+                    self._inventory.is_let_go(session, one) for one in payloads
                 )
                 are_all_gone = not records.header_rows(session, key)
             if is_due and are_all_gone:

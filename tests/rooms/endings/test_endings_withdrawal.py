@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from escrow.deposits import records as deposits
+from escrow.endings.letting_go import LetGo
 from escrow.endings.removing import Remover
 from escrow.ground.identifiers import DepositId
 from escrow.testing.verification import A_PYTHON_PROJECT, tar_of
@@ -75,7 +76,8 @@ def test_its_ciphertext_leaves_the_store_and_the_other_deposit_is_whole(
     held = payloads(world, replaced)
     endings.withdraw(replaced)
     endings.pass_quarantine()
-    remover = Remover(world.database, world.blobs, world.rooms.scribe, world.clock)
+    let_go = LetGo(world.ledger.keys)
+    remover = Remover(world.database, world.blobs, world.rooms.scribe, world.clock, let_go)
     assert remover.remove_all() >= len(held)
     assert not any(world.blobs.exists(one) for one in held)
     assert remover.remove_all() == 0

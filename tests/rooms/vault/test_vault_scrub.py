@@ -156,7 +156,7 @@ def test_the_second_copy_follows_what_the_keyholder_shredded(world: StoredWorld)
     payload = sha256_hex(b"prt_1")
     with world.database.writing() as session:
         shreds.delete_headers_of_payloads(session, ProductId("prd_1"), [payload])
-        shreds.doom(session, [payload, digest], "wdr_1", "prd_1", world.clock.now())
+    world.inventory.let_go |= {payload, digest}
     world.replicator.round()
     assert not (shelf / exports.path_of(shredded)).exists()
     assert (shelf / exports.path_of(kept)).exists()
