@@ -44,6 +44,7 @@ from escrow.engine.queue import JobQueue
 from escrow.evidence.bundles import sign_statement
 from escrow.evidence.receipts import receipt_statement
 from escrow.evidence.statements import Stamp
+from escrow.evidence.timing.papers import await_timestamps
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
 from escrow.ground.digests import new_salt, sha256_hex
@@ -419,6 +420,7 @@ class Intake:
         receipt = document.to_json()
         with self.database.writing() as session:
             records.note_receipt(session, deposit_id, receipt)
+            await_timestamps(session, document, self.clock.now())
         return receipt
 
     def _log_event(self, session: Session, row: records.Deposit, action: str, actor: str) -> None:

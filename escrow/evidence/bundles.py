@@ -18,10 +18,9 @@ from typing import Any
 
 from escrow.evidence import dsse
 from escrow.evidence.dsse import Envelope
-from escrow.evidence.errors import DocumentMalformed, TimestampUnavailable
+from escrow.evidence.errors import DocumentMalformed
 from escrow.evidence.snapshots import TrustSnapshot
 from escrow.evidence.statements import PAYLOAD_TYPE
-from escrow.evidence.timestamps import TimestampPort
 from escrow.ground.digests import Sha256Hex, once_each, sha256_hex
 from escrow.ground.errors import InvalidInput
 from escrow.ground.signatures import Signer
@@ -223,18 +222,3 @@ def sign_together(leading: bytes, beside: Sequence[bytes], signer: Signer) -> Si
     """Return a statement signed, with the statements that are issued by the same event."""
     signed = tuple(Bundle(dsse.sign(PAYLOAD_TYPE, one, signer)) for one in beside)
     return replace(sign_statement(leading, signer), beside=signed)
-
-
-def timestamped(document: SignedDocument, authority: TimestampPort | None) -> SignedDocument:
-    """Return the document with an authority's token over its signature, where one is to be had.
-
-    Without authority, or while it is silent, the document stays as it is: a receipt waits for no
-    third party, and whoever checks it is told that it has no timestamp.
-    """
-    if authority is None:
-        return document
-    try:
-        token = authority.stamp(document.leading.signature)
-    except TimestampUnavailable:
-        return document
-    return replace(document, timestamps=(*document.timestamps, token))

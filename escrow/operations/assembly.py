@@ -23,6 +23,7 @@ from escrow.endings.driving import EndingsDriver
 from escrow.engine.jobs import JobEngine
 from escrow.evidence.collecting import Collector
 from escrow.evidence.statements import Stamp
+from escrow.evidence.timing.stamper import Stamper
 from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import Clock, SystemClock
 from escrow.ground.database import Database
@@ -120,6 +121,7 @@ class Worker:
     runner: SandboxRunner
     sender: Sender | None
     collector: Collector
+    stamper: Stamper
     keeper: StoreKeeper
     log_scratch: Path
     watch: Watch
@@ -171,11 +173,13 @@ def assemble_worker(on: Footing, keys: WorkerKeys, scratch: Scratch) -> Worker:
     watch = Watch(on.database, scribe, keys.report, on.stamp, on.clock)
     Rereader(on.database, on.blobs, scribe, on.clock).define(on.engine)
     sender = sender_of(on.settings, on.root, on.database, scribe, on.clock)
-    collector = Collector(on.database, on.root.log, on.root.anchors, on.clock)
+    anchors = on.root.anchors
+    collector = Collector(on.database, on.root.log, anchors, on.clock)
+    stamper = Stamper(on.database, anchors.authorities, on.clock)
     # The worker alone opens the second copy.
     replica = replica_place(on.settings, on.clock)
     keeper = StoreKeeper(on.database, on.blobs, replica, on.clock, scribe, on.root.ledger_keys)
-    return Worker(on, runner, sender, collector, keeper, scratch.logs, watch)
+    return Worker(on, runner, sender, collector, stamper, keeper, scratch.logs, watch)
 
 
 def assemble_portal(on: Footing, key: SigningKey, scratch: Scratch) -> Portal:

@@ -122,6 +122,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "sealing_epoch": Rights(update=("canary_opened_at",)),
             "token": Rights(insert=True, update=("last_used_at", "revoked_at")),
             "trust_root_vouch": _ADDS,
+            "untimed_signature": _ADDS,
             "upload": _OWNS,
         },
         WORKER: {
@@ -136,6 +137,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "job_executor": _OWNS,
             "kit_image": _ADDS,
             "missing_deposit": _ADDS,
+            "paper_timestamp": _ADDS,
             "ledger_cosignature": _ADDS,
             "ledger_entry": _ADDS,
             "ledger_timestamp": _ADDS,
@@ -154,6 +156,8 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "release_rereading": _ADDS,
             "report": _KEEPS,
             "scrub_run": _KEEPS,
+            # What its papers wait for, and what it got for all of them.
+            "untimed_signature": Rights(insert=True, delete=True),
         },
         KEYHOLDER: {
             "custody_item": Rights(
@@ -206,6 +210,7 @@ RIGHTS: Mapping[str, Mapping[str, Rights]] = MappingProxyType(
             "released_header": _ADDS,
             "sealing_epoch": Rights(insert=True, update=("burnt_at",)),
             "share_deal": _ADDS,
+            "untimed_signature": _ADDS,
         },
     }
 )

@@ -14,6 +14,7 @@ from escrow.custody import records as _custody
 from escrow.deposits import records as _deposits
 from escrow.endings import records as _endings
 from escrow.engine import records as _engine
+from escrow.evidence.timing import records as _timing
 from escrow.ground.database import Database, metadata
 from escrow.ledger import records as _ledger
 from escrow.ledger.lookup import records as _lookup
@@ -45,6 +46,7 @@ ROOMS = (
     _releases,
     _shreds,
     _storage,
+    _timing,
     _vault,
     _verification,
     _vouches,

@@ -1,4 +1,4 @@
-"""The worker at work: jobs, self-test, outbox, witnesses, watch; each in threads of its own."""
+"""The worker at work: jobs, self-test, outbox, witnesses, stamps, watch; each in its own thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from escrow.operations.assembly import Worker
 from escrow.operations.mailing import keep_sending
 from escrow.operations.storing.keeping import keep_stored
 from escrow.operations.watching import keep_watching
-from escrow.operations.witnessing import keep_collecting
+from escrow.operations.witnessing import keep_collecting, keep_stamping
 
 _log = logging.getLogger("escrow.worker")
 
@@ -28,6 +28,10 @@ def begin_work(worker: Worker) -> None:
         threading.Thread(target=keep_sending, args=sending, name="notices", daemon=True).start()
     collecting = (worker.collector, worker.on.engine.stopping)
     threading.Thread(target=keep_collecting, args=collecting, name="witnesses", daemon=True).start()
+    if worker.stamper.authorities:
+        # A thread of its own: papers that wait for a slow authority keep no checkpoint waiting.
+        stamping = (worker.stamper, worker.on.engine.stopping)
+        threading.Thread(target=keep_stamping, args=stamping, name="stamps", daemon=True).start()
     watching = (worker.watch, worker.on.engine.stopping)
     threading.Thread(target=keep_watching, args=watching, name="watch", daemon=True).start()
 

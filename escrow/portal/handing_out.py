@@ -1,4 +1,4 @@
-"""A signed document on its way out: with the trust root that the reader's agents vouch for."""
+"""A signed document on its way out: with its timestamps, and the keys that agents vouch for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from escrow.deposits.records import Deposit
 from escrow.evidence.bundles import SignedDocument
 from escrow.evidence.snapshots import snapshot_of
+from escrow.evidence.timing.papers import with_timestamps
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, ProductId
 from escrow.ledger.proofs import proof_of
@@ -34,20 +35,25 @@ def agreements_read_under(
 def handed_out(
     session: Session, rooms: Rooms, text: str, agreement_ids: Iterable[AgreementId]
 ) -> str:
-    """Return a document's text with the snapshot; as it is stored where no agent vouches yet.
+    """Return a document's text with its timestamps and the snapshot, where it has them by now.
 
     Args:
         text: as it is stored; what is signed in it is not touched.
         agreement_ids: those under which the reader reads.
+
+    Raises:
+        TimestampWrong: a stored timestamp was changed.
     """
     root = rooms.trust_root
-    vouched = vouched_for(session, agreement_ids, root.sha256())
-    document = SignedDocument.from_json(text)
-    key_id = document.envelope.signatures[0][0]
-    if not vouched or root.role_of(key_id) is None:
-        # Signed under keys of another time: today's agents do not speak of those.
+    stored = SignedDocument.from_json(text)
+    if root.role_of(stored.envelope.signatures[0][0]) is None:
+        # Signed under keys of another time: today's agents and authorities do not speak of those.
         return text
-    return document.with_snapshot(snapshot_of(root, vouched)).to_json()
+    document = with_timestamps(session, stored, root.anchors.authorities)
+    vouched = vouched_for(session, agreement_ids, root.sha256())
+    if vouched:
+        document = document.with_snapshot(snapshot_of(root, vouched))
+    return text if document == stored else document.to_json()
 
 
 def handed_out_with_proof(

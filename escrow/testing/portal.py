@@ -11,6 +11,7 @@ import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from escrow.deposits.pushing import PushReception
 from escrow.deposits.uploads import UploadDesk
 from escrow.endings.driving import EndingsDriver
 from escrow.evidence import acts
+from escrow.evidence.anchors import NO_ANCHORS, Anchors
 from escrow.evidence.statements import Stamp
 from escrow.ground.identifiers import DepositId, DocumentId, ExaminationId, ProductId
 from escrow.ledger.appending import Scribe
@@ -120,6 +122,7 @@ class PortalWorld:
     Args:
         folder: empty.
         changes: placeholders of the agreement's template that are filled otherwise.
+        anchors: of its trust root.
     """
 
     # Further persons of the vendor who sign the agreement; they use the vendor's token.
@@ -127,10 +130,16 @@ class PortalWorld:
     # Whose people may hold their keys elsewhere.
     cast_class: type[AgreementCast] = AgreementCast
 
-    def __init__(self, folder: Path, changes: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        changes: Mapping[str, str] | None = None,
+        anchors: Anchors = NO_ANCHORS,
+    ) -> None:
         # The tables' import is what makes the ledger's world create them all.
         self.tables = tables.ROOMS
         self.ledger = LedgerWorld(folder)
+        self.ledger.trust_root = replace(self.ledger.trust_root, anchors=anchors)
         self.database, self.clock = self.ledger.database, self.ledger.clock
         self.cast = self.cast_class(changes=changes or {})
         self.scratch = folder / "scratch"

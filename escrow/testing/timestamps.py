@@ -97,6 +97,9 @@ class TrialAuthority:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                if trial.is_silent:
+                    self.send_error(503)
+                    return
                 token = trial.reply(self.rfile.read(int(self.headers["Content-Length"])))
                 self.send_response(200)
                 self.send_header("Content-Type", "application/timestamp-reply")

@@ -17,6 +17,7 @@ from typing import Any
 
 from escrow.evidence.bundles import SignedDocument, sign_together
 from escrow.evidence.statements import BESIDE_FIELD, STATEMENT_FIELD, Stamp
+from escrow.evidence.timing.papers import await_timestamps
 from escrow.ground.database import Database, Session
 from escrow.ground.digests import new_salt
 from escrow.ground.identifiers import DepositId, ProductId
@@ -167,6 +168,7 @@ class Concluder:
         entry = self.scribe.append(session, event)
         rows = _report_rows(deposit, outcome, report, entry.entry_sha256, now)
         records.add(session, *rows)
+        await_timestamps(session, report.signed, now)
 
     def _log_documents(
         self,

@@ -14,7 +14,7 @@ import pytest
 
 from escrow.evidence.acts import build_act, sign_act
 from escrow.evidence.anchors import Anchors
-from escrow.evidence.bundles import SignedDocument, sign_together, timestamped
+from escrow.evidence.bundles import Bundle, SignedDocument, sign_together
 from escrow.evidence.checking import check_document
 from escrow.evidence.errors import EvidenceFails
 from escrow.evidence.kinds import KINDS
@@ -129,8 +129,11 @@ class World:
     ) -> SignedDocument:
         key = self.ledger.key(signer or role)
         signed = sign_together(leading, beside, key)
-        signed = timestamped(signed, self._port)
-        assert len(signed.timestamps) == 1
+        signed = replace(
+            signed,
+            timestamps=self._stamped(signed.leading).timestamps,
+            beside=tuple(map(self._stamped, signed.beside)),
+        )
         data: dict[str, object] = {STATEMENT_FIELD: signed.statement_sha256}
         if beside:
             data[BESIDE_FIELD] = signed.beside_sha256
@@ -146,6 +149,9 @@ class World:
             act = build_act("vouch-trust-root", subject, agent.public, self.ledger.clock.now())
             acts.append(sign_act(act, agent))
         return proven.with_snapshot(TrustSnapshot(root, (Vouched("agr_1", tuple(acts)),)))
+
+    def _stamped(self, one: Bundle) -> Bundle:
+        return replace(one, timestamps=(self._port.stamp(one.signature),))
 
     def elsewhere(self) -> Vouched:
         """One of the agents serves under another agreement too, beside somebody else."""

@@ -104,6 +104,22 @@ def storage() -> None:
         raise typer.Exit(EXIT_DOES_NOT)
 
 
+@app.command("timestamps")
+def timestamps() -> None:
+    """Tell how many papers wait for their timestamp, and since when; where the worker runs.
+
+    Exits 1 when one has waited for longer than a day, though the trust root names an authority.
+
+    Example: escrow admin timestamps
+    """
+    from escrow.operations.waiting import look
+
+    document, sentence = look()
+    give(document, sentence)
+    if document["overdue"]:
+        raise typer.Exit(EXIT_DOES_NOT)
+
+
 @app.command("claim")
 def claim(
     name: Annotated[str, typer.Option(help="Your name.")],

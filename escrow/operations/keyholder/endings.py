@@ -38,6 +38,7 @@ from escrow.evidence.destruction_certificates import (
     destruction_statement,
 )
 from escrow.evidence.statements import STATEMENT_FIELD
+from escrow.evidence.timing.papers import await_timestamps
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, DepositId, ProductId
@@ -261,6 +262,7 @@ class Endings:
                 signed_at=now,
             ),
         )
+        await_timestamps(session, signed, now)
         ended = register.AgreementEndRow(
             agreement_id=sight.agreement_id, ending_id=ending.id, ended_at=now
         )

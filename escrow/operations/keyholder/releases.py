@@ -17,6 +17,7 @@ from escrow.custody.reading import agents_on_papers
 from escrow.evidence.bundles import sign_statement
 from escrow.evidence.release_certificates import ReleaseFacts, release_statement
 from escrow.evidence.statements import STATEMENT_FIELD
+from escrow.evidence.timing.papers import await_timestamps
 from escrow.ground.clock import parse_rfc3339, rfc3339
 from escrow.ground.database import Session
 from escrow.ground.digests import sha256_hex
@@ -253,6 +254,7 @@ class Releases:
             signed_at=entry.at,
         )
         releases.add(session, row)
+        await_timestamps(session, signed, entry.at)
 
     def _agents(
         self, session: Session, evidence: Evidence, at: datetime

@@ -39,7 +39,7 @@ class ScrubRunning(Refused):
 
 
 class NoWorkerHere(Refused):
-    """The stores are to be looked at where no worker has run yet."""
+    """What the worker does is to be looked at where none has run yet."""
 
     code = "storage.no-worker-here"
 
@@ -55,7 +55,7 @@ def scrub_now(tell: Callable[[ScrubCounts, int], None]) -> tuple[dict[str, objec
         BlobStoreUnavailable: a store is away; the run goes on at the next call.
     """
     settings = own_settings()
-    home = _worker_home(settings)
+    home = worker_home(settings)
     clock = SystemClock()
     database = Database(settings.database_url)
     try:
@@ -89,7 +89,7 @@ def look() -> tuple[dict[str, object], str]:
         NoWorkerHere: see there.
     """
     settings = own_settings()
-    _worker_home(settings)
+    worker_home(settings)
     database = Database(settings.database_url)
     try:
         with database.reading() as session:
@@ -133,7 +133,12 @@ def _at(moment: datetime | None) -> str | None:
     return rfc3339(moment) if moment else None
 
 
-def _worker_home(settings: Settings) -> Home:
+def worker_home(settings: Settings) -> Home:
+    """Return the home of the worker with these settings.
+
+    Raises:
+        NoWorkerHere: see there.
+    """
     home = Home(settings.home)
     if not (home.service / "worker.pem").exists() or not home.trust_root.exists():
         raise NoWorkerHere(

@@ -15,6 +15,7 @@ from agreements.terms import Agreement
 from escrow.deposits import records as deposits
 from escrow.evidence.bundles import sign_statement
 from escrow.evidence.statements import STATEMENT_FIELD, Stamp
+from escrow.evidence.timing.papers import await_timestamps
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
 from escrow.ground.digests import canonical_json, sha256_hex
@@ -113,6 +114,7 @@ class Watch:
                 document=signed.to_json(),
             ),
         )
+        await_timestamps(session, signed, now)
         self._tell(session, governing, owed, due_at, now)
 
     def _tell(

@@ -19,6 +19,8 @@ PROCESSES = {"serve", "portal", "worker", "keyholder", "alive", "docs"}
 PROCESSES |= {"admin init", "admin images", "admin migrate", "ledger verify", "ledger fsck"}
 # These open the stores themselves; test_cli_storage.py types them.
 PROCESSES |= {"admin scrub", "admin storage"}
+# Asked where the worker runs; test_cli_timestamps.py types it.
+PROCESSES |= {"admin timestamps"}
 PROCESSES |= {"admin continuity export"}
 
 
