@@ -22,6 +22,7 @@ from escrow.evidence.errors import (
     SignedByOtherWorker,
     SignerInOtherRole,
     StatementCannotLead,
+    StatementKindUnknown,
     StatementMalformed,
     WrongEnvironment,
 )
@@ -172,7 +173,8 @@ def check_document(
         TrustRootNotVouched, TrustRootUndecided: question 2.
         SignerUnknown: question 3.
         EnvelopeSignatureWrong: question 4.
-        StatementMalformed, StatementCannotLead, SignerInOtherRole: question 5.
+        StatementMalformed, StatementKindUnknown, StatementCannotLead, SignerInOtherRole: question
+            5.
         DocumentNotLogged, EntryMalformed, RoleUnknown, RoleSignatureWrong: question 6.
         LeafKeyUnknown, LeafSignatureWrong, InclusionWrong, CheckpointMalformed,
         CheckpointOfOtherLog, CheckpointSignatureWrong: question 7.
@@ -279,10 +281,8 @@ def _statement(payload: VerifiedPayload, trust_root: TrustRoot) -> tuple[Stateme
     statement = parse_statement(payload.payload)
     kind = KINDS.get(statement.predicate_type)
     if kind is None:
-        raise StatementMalformed(
-            f"{statement.predicate_type[:80]!r} is no kind of document that this program knows.",
-            "Take a newer version of this program.",
-        )
+        # A service of tomorrow may sign what we cannot judge; that is no proof against it.
+        raise StatementKindUnknown(statement.predicate_type)
     signers = [trust_root.role_of(key_id) for key_id in payload.key_ids]
     if kind.role not in signers:
         raise SignerInOtherRole(

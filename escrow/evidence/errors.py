@@ -104,6 +104,18 @@ class StatementMalformed(EvidenceFails):
     code = "evidence.statement-malformed"
 
 
+class StatementKindUnknown(Unavailable):
+    """Is what was signed a statement of a kind that this program knows? It cannot tell."""
+
+    code = "evidence.statement-kind-unknown"
+
+    def __init__(self, predicate_type: str) -> None:
+        super().__init__(
+            f"{predicate_type[:80]!r} is no kind of document that this program knows.",
+            "Take a newer version of this program; until then the document proves nothing.",
+        )
+
+
 class SignerInOtherRole(EvidenceFails):
     """Is the signer the role that signs (and logs) documents of this kind? No."""
 

@@ -17,6 +17,7 @@ from escrow.evidence.errors import (
     EnvelopeSignatureWrong,
     SignerInOtherRole,
     SignerUnknown,
+    StatementKindUnknown,
     StatementMalformed,
     WrongEnvironment,
 )
@@ -136,7 +137,8 @@ def test_signed_bytes_that_are_no_statement(world: LedgerWorld, payload: bytes) 
 
 
 def test_a_statement_of_an_unknown_kind(world: LedgerWorld) -> None:
-    _refused(world, world.issue(_statement("urn:escrow:deposit-receipt:v9")), StatementMalformed)
+    later = world.issue(_statement("urn:escrow:deposit-receipt:v9"))
+    _refused(world, later, StatementKindUnknown)
 
 
 def test_a_paper_without_its_proof(world: LedgerWorld, receipt: SignedDocument) -> None:

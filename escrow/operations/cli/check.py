@@ -56,7 +56,8 @@ def check(
     """Check signed documents offline: signature, role, ledger, witnesses, timestamp, agents.
 
     Statements beside a document are checked with it. What nobody could tell is said.
-    Exit code 0: every one holds; 1: one does not; 2: could not tell.
+    Exit code 1: one does not hold, whatever the others; 2: of one nobody could tell, and none
+    fails; 0: every one holds.
 
     Example: escrow check receipt.json report.json --trust-root trust-root.json
     """
@@ -88,12 +89,17 @@ def check(
 def _checked(path: Path, root: TrustRoot | None, agents: list[Agents]) -> CheckedDocument:
     from escrow.evidence.bundles import MAX_DOCUMENT_CHARS
     from escrow.evidence.checking import check_document
+    from escrow.evidence.errors import DocumentMalformed
 
     try:
         with path.open(encoding="utf-8") as file:
             # No more than shows that it is too long: what was sent may have no end.
             text = file.read(MAX_DOCUMENT_CHARS + 1)
-    except (OSError, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
+        raise DocumentMalformed(f"{path} is no text, so it is no signed document.") from problem
+    except IsADirectoryError as problem:
+        raise NoDocument(f"{path} is a folder.", "Give the documents in it by name.") from problem
+    except OSError as problem:
         raise NoDocument(f"{path} cannot be read.", "Check the path.") from problem
     return check_document(text, root, agents)
 
