@@ -36,6 +36,8 @@ _json_wanted: ContextVar[bool] = ContextVar("json_wanted", default=False)
 
 # Between two columns of a table.
 _GAP = "  "
+# A list that is longer stands one item a line: a release certificate names some fifty subjects.
+_WIDEST_LIST = 100
 
 
 def take_json_flag(arguments: Sequence[str]) -> list[str]:
@@ -88,15 +90,16 @@ def give_exactly(document: Mapping[str, object], text: str) -> None:
 
 
 def give_fields(document: Mapping[str, object]) -> None:
-    """Print a mapping as aligned lines, leaving empty values out."""
+    """Print a mapping as aligned lines, leaving empty values out; a long list one item a line."""
     shown = {
-        name.replace("_", " "): value_text(value)
+        name.replace("_", " "): _lines_of(value)
         for name, value in document.items()
         if value is not None and value not in ("", [], {})
     }
     width = max(map(len, shown), default=0)
-    for name, text in shown.items():
-        _print(f"{name:<{width}}  {text}")
+    for name, lines in shown.items():
+        for place, line in enumerate(lines):
+            _print(f"{'' if place else name:<{width}}  {line}")
 
 
 def value_text(value: object) -> str:
@@ -113,6 +116,13 @@ def value_text(value: object) -> str:
             return "; ".join(map(value_text, value))
         case _:
             return str(value)
+
+
+def _lines_of(value: object) -> list[str]:
+    text = value_text(value)
+    if isinstance(value, list | tuple) and len(text) > _WIDEST_LIST:
+        return [value_text(one) for one in value]
+    return [text]
 
 
 def give_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], nothing: str) -> None:
