@@ -37,7 +37,7 @@ def play(here: Stage) -> None:
     with here.step("The service rebuilds it from the sealed bytes, without network"):
         follow(here, cast, f"{PRODUCT}#1")
         show_verdict(here, cast, f"{PRODUCT}#1", expect=0)
-    with here.step("Receipt and report are checked offline, with nothing but the trust root"):
+    with here.step("Receipt and report are checked offline: trust root and agreement suffice"):
         check_papers(here, cast, f"{PRODUCT}#1")
     with here.step("The vendor adds documents by upload; the source is carried forward"):
         docs = here.folder / "manual.txt"
@@ -218,10 +218,11 @@ def show_verdict(here: Stage, cast: Cast, deposit: str, *, expect: int) -> None:
 
 
 def check_papers(here: Stage, cast: Cast, deposit: str) -> None:
-    """Save the receipt and the beneficiary's report, and check both with the trust root alone."""
+    """Save the receipt and the beneficiary's report, and check both without the service."""
     receipt, report = here.folder / "receipt.json", here.folder / "report.json"
     vendor, bank = (here.person(cast.tokens[role]) for role in ("vendor", "beneficiary"))
     here.escrow(vendor, "receipt", deposit, "--save", str(receipt))
     here.escrow(bank, "report", deposit, "--save", str(report))
     offline = here.person() | {"ESCROW_URL": "http://127.0.0.1:1"}
-    here.show(here.escrow(offline, "check", str(receipt), str(report)))
+    text = ("--agreement", str(here.folder / "agreement.toml"))
+    here.show(here.escrow(offline, "check", str(receipt), str(report), *text))

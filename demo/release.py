@@ -21,9 +21,10 @@ def release(here: Stage, cast: Cast, project: Project) -> None:
         folder = here.folder / "release"
         fetch = ("release", "fetch", request, "--to", str(folder))
         here.show(here.escrow(here.person(cast.tokens["beneficiary"]), *fetch))
-    with here.step("The certificate is checked offline, with nothing but the trust root"):
+    with here.step("The certificate is checked offline: trust root and agreement suffice"):
         offline = here.person() | {"ESCROW_URL": "http://127.0.0.1:1"}
-        here.show(here.escrow(offline, "check", str(folder / "certificate.json")))
+        text = ("--agreement", str(here.folder / "agreement.toml"))
+        here.show(here.escrow(offline, "check", str(folder / "certificate.json"), *text))
     with here.step("Stock age, zstd and git open it: the commit is the one that was pushed"):
         run("sh", "open.sh", recipient_file(here, "primary"), cwd=folder)
         bundle = (

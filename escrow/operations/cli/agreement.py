@@ -6,13 +6,18 @@ import base64
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from escrow.ground.errors import InvalidInput
+from escrow.ground.digests import sha256_hex
+from escrow.ground.errors import InvalidInput, Tampered
 from escrow.operations.cli import keys, remote
-from escrow.operations.cli.check import fetched_trust_root
+from escrow.operations.cli.check import (
+    TRUST_ROOT_VARIABLE,
+    compared_trust_root,
+    fetched_trust_root,
+)
 from escrow.operations.cli.output import (
     EXIT_DOES_NOT,
     give,
@@ -24,6 +29,9 @@ from escrow.operations.cli.output import (
     wants_json,
 )
 
+if TYPE_CHECKING:
+    from escrow.ground.signatures import Signer
+
 app = typer.Typer(help="Write, check, file and sign agreements.", no_args_is_help=True)
 
 KeyOption = Annotated[Path, typer.Option("--key", help="Your signing key, NAME.pem.")]
@@ -33,6 +41,12 @@ class BadAgreementFile(InvalidInput):
     """An agreement file cannot be read."""
 
     code = "cli.bad-agreement-file"
+
+
+class OtherText(Tampered):
+    """The service gives another text than the one whose digest it stated."""
+
+    code = "cli.other-text"
 
 
 @app.command("new")
@@ -128,29 +142,35 @@ def show(
 
 @app.command("accept")
 def accept(
-    agreement: Annotated[str, typer.Argument(help="The agreement's id.")], key: KeyOption
+    agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
+    key: KeyOption,
+    trust_root: Annotated[
+        Path | None,
+        typer.Option(envvar=TRUST_ROOT_VARIABLE, help="The trust root you compared."),
+    ] = None,
 ) -> None:
     """Sign that you accept the agreement's current text.
 
     Prints the text's SHA-256 and the trust root's fingerprint: compare both with what the other
-    parties were given before you enter the passphrase.
+    parties were given before you enter the passphrase. An agent who names the trust root that he
+    compared also vouches for it, as 'escrow ceremony vouch' does.
 
-    Example: escrow agreement accept agr_01kb… --key ada.pem
+    Example: escrow agreement accept agr_01kb… --key ada.pem --trust-root trust-root.json
     """
+    from escrow.evidence.snapshots import VOUCH_ACT, vouch_subject
+
+    root = compared_trust_root(trust_root) if trust_root else None
     document = remote.call("GET", _path(agreement)).json()
     say(f"Agreement    {document['title']}, version {document['version']}")
     say(f"Text SHA-256 {document['text_sha256']}")
-    say(f"Trust root   {fetched_trust_root().fingerprint()}")
-    send_act(
-        agreement,
-        "accept-agreement",
-        {
-            "agreement_id": agreement,
-            "version": document["version"],
-            "text_sha256": document["text_sha256"],
-        },
-        key,
-    )
+    say(f"Trust root   {(root or fetched_trust_root()).fingerprint()}")
+    signer = keys.read_signing_key(key)
+    subject = {name: document[name] for name in ("version", "text_sha256")}
+    document = _sent(agreement, "accept-agreement", {"agreement_id": agreement, **subject}, signer)
+    if root and str(signer.public) in _agents_of(agreement, subject["text_sha256"]):
+        document = _sent(agreement, VOUCH_ACT, vouch_subject(agreement, root.sha256()), signer)
+        say("You vouch for this trust root, as one of the agents.")
+    _give_standing(document)
 
 
 @app.command("prove-recipient")
@@ -208,15 +228,38 @@ def missing(
 
 def send_act(agreement: str, act: str, subject: dict[str, object], key: Path) -> None:
     """Sign an act with the person's own key, send it, and say what is still missing."""
+    _give_standing(_sent(agreement, act, subject, keys.read_signing_key(key)))
+
+
+def _sent(
+    agreement: str, act: str, subject: dict[str, object], signer: Signer
+) -> dict[str, object]:
     from escrow.evidence import acts
     from escrow.ground.clock import SystemClock
 
-    signer = keys.read_signing_key(key)
     payload = acts.build_act(act, subject, signer.public, SystemClock().now())
     envelope = acts.sign_act(payload, signer)
-    document = remote.call("POST", f"{_path(agreement)}/acts", json=envelope.to_json()).json()
+    answer = remote.call("POST", f"{_path(agreement)}/acts", json=envelope.to_json())
+    document: dict[str, object] = answer.json()
+    return document
+
+
+def _give_standing(document: dict[str, object]) -> None:
     give(document, f"Recorded. The agreement is {document['standing']}.")
     _say_missing(document)
+
+
+def _agents_of(agreement: str, text_sha256: str) -> set[str]:
+    """Return the signing keys of the agents whom the text that was just accepted names."""
+    from agreements.parsing import reread_agreement
+
+    raw = remote.call("GET", f"{_path(agreement)}/text").content
+    if sha256_hex(raw) != text_sha256:
+        raise OtherText(
+            "The service gives another text than the one that you accepted.",
+            "Ask the other parties for the text; your acceptance is of its SHA-256 alone.",
+        )
+    return {agent.signing_key for agent in reread_agreement(raw.decode()).agents}
 
 
 def _path(agreement: str) -> str:

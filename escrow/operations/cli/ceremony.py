@@ -16,12 +16,7 @@ import typer
 from escrow.ground.errors import InvalidInput
 from escrow.operations.cli import keys, remote
 from escrow.operations.cli.agreement import KeyOption, send_act
-from escrow.operations.cli.check import (
-    TRUST_ROOT_VARIABLE,
-    OtherTrustRoot,
-    fetched_trust_root,
-    read_trust_root,
-)
+from escrow.operations.cli.check import TRUST_ROOT_VARIABLE, compared_trust_root
 from escrow.operations.cli.output import give
 
 if TYPE_CHECKING:
@@ -67,12 +62,7 @@ def vouch(
     """
     from escrow.evidence.snapshots import VOUCH_ACT, vouch_subject
 
-    root = read_trust_root(trust_root)
-    if fetched_trust_root().fingerprint() != root.fingerprint():
-        raise OtherTrustRoot(
-            "The service names other public keys than those in your trust root.",
-            "Vouch for neither before you have compared the fingerprints with another party.",
-        )
+    root = compared_trust_root(trust_root)
     send_act(agreement, VOUCH_ACT, vouch_subject(remote.id_path(agreement), root.sha256()), key)
 
 

@@ -139,6 +139,23 @@ def trust_root(
     give(document, f"Saved {save}. Compare its fingerprint: {root.fingerprint()}")
 
 
+def compared_trust_root(path: Path | None) -> TrustRoot:
+    """Return the trust root of a file, once the service states the very same public keys.
+
+    Raises:
+        NoTrustRoot: there is none there.
+        NotOurService: what answers states none.
+        OtherTrustRoot: the service states others.
+    """
+    root = read_trust_root(path)
+    if fetched_trust_root().fingerprint() != root.fingerprint():
+        raise OtherTrustRoot(
+            "The service names other public keys than those in your trust root.",
+            "Vouch for neither before you have compared the fingerprints with another party.",
+        )
+    return root
+
+
 def fetched_trust_root() -> TrustRoot:
     """Return the trust root as the service states it; believed only once it is compared.
 
