@@ -7,7 +7,7 @@ an act that nobody signed, or that somebody signed who had left, breaks the hist
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -30,12 +30,8 @@ from escrow.evidence.dsse import Envelope
 from escrow.ground.errors import EscrowError
 from escrow.ledger.chains import ChainedEvent
 from escrow.ledger.events import Event
+from escrow.register.governing import Texts
 from escrow.releases.history import Given, Mark
-
-IN_FORCE = "register:agreement:in-force"
-
-# Reads the terms of a version as it is filed.
-TermsOf = Callable[[int], Agreement]
 
 _STEP_OF_EVENT = {event: step for step, event in EVENT.items()}
 
@@ -73,42 +69,16 @@ class Ending:
         return next((one for done, one in reversed(self.marks) if done is step), None)
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Which text governed where in the stream."""
+def terms_at(texts: Texts, place: int) -> tuple[Agreement, int]:
+    """Return the terms in force at a place of the stream, and their version.
 
-    places: tuple[tuple[int, int, str], ...]
-    read: TermsOf
-
-    def at(self, place: int) -> tuple[Agreement, int]:
-        """Return the terms in force at a place of the stream.
-
-        Raises:
-            EndingHistoryBroken: none, or the filed text is another than the one that the event
-                names.
-        """
-        found = [one for one in self.places if one[0] < place]
-        if not found:
-            raise EndingHistoryBroken("an act stands before the agreement came into force")
-        _, version, digest = found[-1]
-        terms = self.read(version)
-        if terms.text_sha256 != digest:
-            raise EndingHistoryBroken("the text in force is another than the one that is filed")
-        return terms, version
-
-
-def texts_of(events: Sequence[ChainedEvent], read: TermsOf) -> Texts:
-    """Return the texts of an agreement by the places at which they came into force."""
-    places = [
-        (
-            one.event.sequence,
-            cast("int", one.event.data["version"]),
-            _text(one.event, "text_sha256"),
-        )
-        for one in events
-        if (one.event.type, one.event.role) == (IN_FORCE, "portal")
-    ]
-    return Texts(tuple(places), read)
+    Raises:
+        EndingHistoryBroken: none.
+    """
+    found = texts.at(place)
+    if found is None:
+        raise EndingHistoryBroken("an act stands before the agreement came into force")
+    return found.terms, found.version
 
 
 def fold_endings(events: Sequence[ChainedEvent], texts: Texts) -> dict[str, Ending]:
@@ -170,14 +140,16 @@ def _moved(ending: Ending, step: Step, one: ChainedEvent, texts: Texts) -> Endin
     given, _ = _verified(step, event, texts)
     if given.act.subject.get("opening_act_sha256") != ending.opening.act.sha256:
         raise EndingHistoryBroken(f"{event.type} holds an act on another ending")
-    if step is Step.LIFT and not may_lift(ending, given.signatory, texts.at(event.sequence)[0]):
+    if step is Step.LIFT and not may_lift(
+        ending, given.signatory, terms_at(texts, event.sequence)[0]
+    ):
         raise EndingHistoryBroken("a hold was lifted by somebody else")
     return replace(ending, state=following, acts=(*ending.acts, (step, given)))
 
 
 def _verified(step: Step, event: Event, texts: Texts) -> tuple[Given, int]:
     """Return the act behind an event, signed by somebody to whom it belongs, and the version."""
-    terms, version = texts.at(event.sequence)
+    terms, version = terms_at(texts, event.sequence)
     wanted = Step.SERVE if step is Step.SERVE_IN_PART else step
     try:
         envelope = Envelope.from_json(cast("dict[str, Any]", event.data["act"]))

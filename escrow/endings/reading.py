@@ -14,13 +14,14 @@ from escrow.deposits import records as deposits
 from escrow.deposits.errors import DepositUnknown
 from escrow.endings import records
 from escrow.endings.errors import EndingUnknown
-from escrow.endings.folding import Ending, fold_endings, texts_of
+from escrow.endings.folding import Ending, fold_endings, terms_at
 from escrow.endings.rules import Product, Sight, agreements_named
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, DepositId, ProductId, RequestId
 from escrow.ledger.chains import ChainedEvent
 from escrow.ledger.events import Stream
 from escrow.ledger.reading import PAGE_ENTRIES, read_stream
+from escrow.register.governing import texts_of
 from escrow.register.reading import read_version
 from escrow.releases.history import fold, request_named
 from escrow.releases.offers import is_sealing, verdicts
@@ -52,7 +53,7 @@ def sight_of(session: Session, agreement_id: AgreementId, events: Sequence[Chain
 
     texts = texts_of(events, read)
     endings = fold_endings(events, texts)
-    terms, version = texts.at(len(events))
+    terms, version = terms_at(texts, len(events))
     return Sight(
         agreement_id=agreement_id,
         terms=terms,

@@ -6,6 +6,7 @@ agreement is looked at anew, and comes into force the moment that nothing is mis
 
 from __future__ import annotations
 
+from agreements.terms import Agreement
 from escrow.evidence.acts import parse_act
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import Clock
@@ -19,7 +20,8 @@ from escrow.register.acts import PartyAct, verify_party_act
 from escrow.register.ceremony import count_keys, key_setup_of, record_canary_opening
 from escrow.register.changing import CHANGE_ACTS, take_change
 from escrow.register.errors import ActForOther, ActTaken, VersionSuperseded
-from escrow.register.reading import AgreementView, read_version, view_of
+from escrow.register.governing import ACCEPT_ACT, ACCEPTED, IN_FORCE
+from escrow.register.reading import AgreementView, read_version, terms_of_row, view_of
 from escrow.register.recipients import record_recipient_proof
 from escrow.register.status import is_dealt_for
 from escrow.register.subjects import acceptance_subject, check_subject
@@ -37,8 +39,10 @@ def take_act(
 ) -> AgreementView:
     """Take any act on an agreement: acceptance, proof or change of a recipient, canary, vouch.
 
-    The newest version decides who may act; each kind of act compares its own subject and takes
-    an act only once. Then the agreement comes into force if nothing is missing any more.
+    The newest version decides who may act, and of an amendment the parties of the version that
+    it replaces as well: their persons accept it, though it name others. Each kind of act compares
+    its own subject and takes an act only once. Then the agreement comes into force if nothing is
+    missing any more.
 
     Args:
         trust_root_sha256: of the public keys that the service runs under; no act vouches for
@@ -53,12 +57,16 @@ def take_act(
         the act is not this person's, or proves nothing.
         ActTaken: done before.
     """
-    if parse_act(envelope.payload).name in CHANGE_ACTS:
+    name = parse_act(envelope.payload).name
+    if name in CHANGE_ACTS:
         # Under the text in force, whatever waits for signatures; it brings nothing into force.
         take_change(session, agreement_id, envelope, scribe, clock=clock)
         return view_of(session, agreement_id)
     terms, version = read_version(session, agreement_id)
-    taken = verify_party_act(agreement_id, version, terms, envelope, clock.now())
+    governing = _governing(session, agreement_id, version) if name == ACCEPT_ACT else None
+    taken = verify_party_act(
+        agreement_id, version, terms, envelope, clock.now(), governing=governing
+    )
     match taken.act.name:
         case "accept-agreement":
             _record_acceptance(session, taken, scribe)
@@ -89,7 +97,7 @@ def accept(
     Raises:
         ActForOther: the envelope holds another act; else as :func:`take_act`.
     """
-    if parse_act(envelope.payload).name != "accept-agreement":
+    if parse_act(envelope.payload).name != ACCEPT_ACT:
         raise ActForOther("The envelope holds no acceptance.", "Sign an acceptance and send that.")
     return take_act(session, agreement_id, envelope, scribe, clock=clock)
 
@@ -110,13 +118,18 @@ def settle(
         records.write_in_force(session, row, clock.now())
         event = NewEvent(
             Stream("agreement", agreement_id),
-            "register:agreement:in-force",
+            IN_FORCE,
             f"role:{scribe.role}",
             {"version": row.version, "text_sha256": row.text_sha256},
         )
         scribe.append(session, event)
     _count_keys_of_force(session, agreement_id, clock)
     return view_of(session, agreement_id)
+
+
+def _governing(session: Session, agreement_id: AgreementId, version: int) -> Agreement | None:
+    row = records.version_in_force(session, agreement_id)
+    return terms_of_row(row) if row is not None and row.version < version else None
 
 
 def _is_missing(session: Session, agreement_id: AgreementId) -> bool:
@@ -160,4 +173,4 @@ def _record_acceptance(session: Session, taken: PartyAct, scribe: Scribe) -> Non
         # Verbatim: whoever has the log alone can check who signed what.
         "act": taken.envelope.to_json(),
     }
-    scribe.append(session, taken.event("register:agreement:accepted", data))
+    scribe.append(session, taken.event(ACCEPTED, data))

@@ -47,9 +47,18 @@ class PartyAct:
 
 
 def verify_party_act(
-    agreement_id: AgreementId, version: int, terms: Agreement, envelope: Envelope, now: datetime
+    agreement_id: AgreementId,
+    version: int,
+    terms: Agreement,
+    envelope: Envelope,
+    now: datetime,
+    *,
+    governing: Agreement | None = None,
 ) -> PartyAct:
     """Return the act when a key that the terms pin signed it, now, for this agreement.
+
+    Args:
+        governing: the text that these terms are to replace; its parties' persons may act too.
 
     1. The terms pin the key that the act names. 2. The signature holds under that key. 3. The
     act's time is plausible. 4. The act names this agreement.
@@ -63,7 +72,7 @@ def verify_party_act(
     """
     # 1. The key comes from the terms; the unverified act only says which of them.
     unverified = parse_act(envelope.payload)
-    signatory = terms.person_of_key(str(unverified.key))
+    signatory = terms.person_of_key(str(unverified.key)) or _of_party(governing, unverified)
     if signatory is None:
         raise SignerNotPinned
     # 2. A wrong signature was sent by a caller: his mistake, and no alarm of ours.
@@ -79,3 +88,8 @@ def verify_party_act(
             "The act is about another agreement.", "Send it to the agreement that it names."
         )
     return PartyAct(agreement_id, version, terms, signatory, act, envelope, now)
+
+
+def _of_party(governing: Agreement | None, act: Act) -> Signatory | None:
+    found = governing.person_of_key(str(act.key)) if governing else None
+    return found if found and found.role != "agent" else None

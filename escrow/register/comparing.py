@@ -8,6 +8,7 @@ from escrow.ground.database import Session, every_row
 from escrow.ledger.comparing import Comparer, Facts, Key, States
 from escrow.ledger.reading import RecordedEvent
 from escrow.register.changes import PROVEN
+from escrow.register.governing import ACCEPTED, FILED, IN_FORCE
 from escrow.register.records import (
     AcceptanceRow,
     CanaryOpeningRow,
@@ -21,7 +22,7 @@ _OF_VERSION = ("text_sha256", "k", "n", "custody")
 def _version(states: States, recorded: RecordedEvent) -> None:
     event, data = recorded.event, recorded.event.data
     key = (event.stream.id, int(str(data["version"])))
-    if event.type == "register:agreement:filed":
+    if event.type == FILED:
         states[key] = {**{name: data[name] for name in _OF_VERSION}, "in_force": False}
     else:
         states.setdefault(key, {})["in_force"] = True
@@ -79,11 +80,11 @@ def _openings(session: Session) -> Iterator[tuple[Key, Facts]]:
 COMPARERS = (
     Comparer(
         "agreement_version",
-        frozenset({"register:agreement:filed", "register:agreement:in-force"}),
+        frozenset({FILED, IN_FORCE}),
         _version,
         _versions,
     ),
-    Comparer("acceptance", frozenset({"register:agreement:accepted"}), _acceptance, _acceptances),
+    Comparer("acceptance", frozenset({ACCEPTED}), _acceptance, _acceptances),
     Comparer(
         "recipient_canary",
         frozenset({"register:recipient:proven", PROVEN}),

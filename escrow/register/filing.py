@@ -33,6 +33,7 @@ from escrow.register.errors import (
     RecipientUnusable,
     VendorChanged,
 )
+from escrow.register.governing import FILED
 from escrow.register.reading import AgreementView, view_of
 from escrow.register.recipients import seal_canaries
 from escrow.vault.age import encrypt_bytes, parse_recipient
@@ -248,7 +249,7 @@ def _file_version(
         "product_ids": list(filing.named.product_ids),
     }
     stream = Stream("agreement", agreement_id)
-    scribe.append(session, NewEvent(stream, "register:agreement:filed", filing.by.actor, data))
+    scribe.append(session, NewEvent(stream, FILED, filing.by.actor, data))
     return view_of(session, agreement_id, version)
 
 

@@ -220,4 +220,5 @@ def _progress(
         key_setup=key_setup_of(session, agreement_id),
         is_in_force=governs,
         is_superseded=not governs and not is_newest,
+        governing=terms_of_row(in_force) if in_force and not governs else None,
     )

@@ -56,6 +56,7 @@ class Progress:
         proven_recipients: age keys that opened their canary.
         is_in_force: it came into force once.
         is_superseded: a newer version came into force, or took its place before it did.
+        governing: the text in force that this version is to replace.
     """
 
     accepted_by: frozenset[str]
@@ -63,6 +64,7 @@ class Progress:
     key_setup: KeySetup | None
     is_in_force: bool = False
     is_superseded: bool = False
+    governing: Agreement | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,10 @@ def status_of(agreement: Agreement, progress: Progress) -> AgreementStatus:
         return AgreementStatus("superseded", ())
     if progress.is_in_force:
         return AgreementStatus("in-force", ())
-    signatures = tuple(_missing_acceptances(agreement, progress.accepted_by))
+    signatures = (
+        *_missing_acceptances(agreement, progress.accepted_by),
+        *_missing_consents(agreement, progress.accepted_by, progress.governing),
+    )
     rest = (
         *_missing_proofs(agreement, progress.proven_recipients),
         *_missing_keys(agreement, progress.key_setup),
@@ -99,7 +104,7 @@ def is_dealt_for(setup: KeySetup, agreement: Agreement) -> bool:
 
 
 def _missing_acceptances(agreement: Agreement, accepted_by: frozenset[str]) -> Iterator[Missing]:
-    for party in (agreement.vendor, *agreement.beneficiaries):
+    for party in _parties(agreement):
         if not is_bound(party, accepted_by):
             yield _acceptance_of(party, accepted_by)
     for agent in agreement.signers("agent"):
@@ -110,6 +115,31 @@ def _missing_acceptances(agreement: Agreement, accepted_by: frozenset[str]) -> I
                 f"agent {agent.name} of {agent.organisation}",
                 agent.organisation,
             )
+
+
+def _missing_consents(
+    agreement: Agreement, accepted_by: frozenset[str], governing: Agreement | None
+) -> Iterator[Missing]:
+    """Yield the parties of the text in force that no person of theirs has bound to the new one."""
+    for party in _parties(governing) if governing else ():
+        same = agreement.party(party.organisation)
+        # Where a party keeps its persons, their acceptance is asked for once.
+        if (same is None or same.persons != party.persons) and not is_bound(party, accepted_by):
+            yield _acceptance_of(party, accepted_by, ", as the text in force names you")
+
+
+def have_accepted(agreement: Agreement, accepted_by: frozenset[str]) -> bool:
+    """Tell whether everybody whom a text names has accepted it: every party, every agent."""
+    return not any(_missing_acceptances(agreement, accepted_by))
+
+
+def are_bound(agreement: Agreement, accepted_by: frozenset[str]) -> bool:
+    """Tell whether every party of a text is bound by its own persons, as this text pins them."""
+    return all(is_bound(party, accepted_by) for party in _parties(agreement))
+
+
+def _parties(agreement: Agreement) -> tuple[Party, ...]:
+    return (agreement.vendor, *agreement.beneficiaries)
 
 
 def is_bound(party: Party, accepted_by: frozenset[str]) -> bool:
@@ -124,13 +154,13 @@ def is_bound(party: Party, accepted_by: frozenset[str]) -> bool:
     return alone or len(signed) > 1
 
 
-def _acceptance_of(party: Party, accepted_by: frozenset[str]) -> Missing:
+def _acceptance_of(party: Party, accepted_by: frozenset[str], how: str = "") -> Missing:
     waiting = [person for person in party.persons if person.signing_key not in accepted_by]
     names = " or ".join(person.name for person in waiting)
     second = " as the second who signs jointly" if len(waiting) < len(party.persons) else ""
     return Missing(
         "acceptance",
-        f"Accept the agreement with your own key{second}: escrow agreement accept.",
+        f"Accept the agreement with your own key{second}{how}: escrow agreement accept.",
         f"{names} of {party.organisation}",
         party.organisation,
     )

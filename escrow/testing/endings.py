@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx
 
-from escrow.endings.folding import fold_endings, texts_of
+from escrow.endings.folding import fold_endings
 from escrow.endings.subjects import ID_PREFIXES, following_subject, opening_subject
 from escrow.evidence import acts
 from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId, new_id
 from escrow.ledger.chains import Chain, verify_chain
 from escrow.ledger.events import Stream
+from escrow.register.governing import texts_of
 from escrow.testing.releases import ReleaseWorld
 
 WORDS = b"By order of the court of 5 January 2026."

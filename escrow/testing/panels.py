@@ -19,10 +19,11 @@ from escrow.ground.digests import new_salt, sha256_hex
 from escrow.ground.identifiers import AgreementId, OrganisationId, new_id
 from escrow.ledger.appending import Scribe
 from escrow.ledger.events import NewEvent, Stream
-from escrow.operations.keyholder.ceremonies import FILED, Ceremonies
-from escrow.operations.keyholder.evidence_of_release import IN_FORCE
+from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.parties import records as parties
 from escrow.register import records as register
+from escrow.register.governing import ACCEPT_ACT, ACCEPTED, FILED, IN_FORCE
+from escrow.register.subjects import acceptance_subject
 from escrow.testing.custody import CustodyWorld
 from escrow.vault import records as vault
 from escrow.vault.age import FileKey, parse_recipient, wrap_file_key
@@ -103,10 +104,13 @@ class PanelWorld(CustodyWorld):
 
     def _log(self, session: Session, agreement_id: AgreementId, text_sha256: str) -> None:
         scribe = Scribe("portal", self.ledger.key("portal"), self.clock)
-        for event_type in (FILED, IN_FORCE):
-            data = {"version": 1, "text_sha256": text_sha256}
-            stream = Stream("agreement", agreement_id)
-            scribe.append(session, NewEvent(stream, event_type, "mem_v", data))
+        stream, data = Stream("agreement", agreement_id), {"version": 1, "text_sha256": text_sha256}
+        scribe.append(session, NewEvent(stream, FILED, "mem_v", data))
+        subject = acceptance_subject(agreement_id, 1, text_sha256)
+        for who in ("vendor", "beneficiary", "agent_1", "agent_2", "agent_3"):
+            accepted = {**data, "act": self.signed(who, ACCEPT_ACT, subject)}
+            scribe.append(session, NewEvent(stream, ACCEPTED, "mem_v", accepted))
+        scribe.append(session, NewEvent(stream, IN_FORCE, "mem_v", data))
 
     def _seal_part(
         self, session: Session, agreement_id: AgreementId, epoch: vault.SealingEpochRow

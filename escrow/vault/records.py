@@ -310,25 +310,6 @@ def epoch_of(session: Session, agreement_id: AgreementId, epoch: int) -> Sealing
     return session.get(SealingEpochRow, (agreement_id, epoch))
 
 
-def epochs_to_seal_to(session: Session, agreement_id: AgreementId) -> Sequence[SealingEpochRow]:
-    """Return the epoch that counts and those dealt after it, which wait for their canary.
-
-    None where none counts yet.
-    """
-    counting = counting_epoch(session, agreement_id)
-    if counting is None:
-        return ()
-    query = (
-        select(SealingEpochRow)
-        .where(
-            col(SealingEpochRow.agreement_id) == agreement_id,
-            col(SealingEpochRow.epoch) >= counting.epoch,
-        )
-        .order_by(col(SealingEpochRow.epoch))
-    )
-    return session.exec(query).all()
-
-
 def mark_burnt(session: Session, epoch: SealingEpochRow, now: datetime) -> None:
     """Note that the secret of an epoch was combined."""
     epoch.burnt_at = epoch.burnt_at or now

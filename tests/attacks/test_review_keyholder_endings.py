@@ -9,10 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from escrow.custody import records
-from escrow.custody.errors import NotAccepted
 from escrow.custody.sessions import Item
 from escrow.endings.errors import EndingHistoryBroken, LastBuildable
-from escrow.endings.folding import fold_endings, texts_of
+from escrow.endings.folding import fold_endings
 from escrow.endings.rules import DEPOSIT_INTENDED, Product, Sight, check_replaced
 from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId, DepositId, ProductId
@@ -20,8 +19,10 @@ from escrow.ledger.events import Event, NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import proven_stream
 from escrow.operations.keyholder.grounds import NotInLedger
-from escrow.operations.keyholder.renewing import check_text
+from escrow.operations.keyholder.texts import check_text, read_texts
 from escrow.register import records as register
+from escrow.register.errors import AgreementTextTampered
+from escrow.register.governing import texts_of
 from escrow.testing.agreements import AgreementCast
 from escrow.testing.endings import Endings
 from escrow.vault import records as vault
@@ -80,15 +81,15 @@ def test_the_text_in_force_is_exchanged_with_its_digest(world) -> None:
         chain = proven_stream(on, session, Stream("agreement", agreement))
         row = register.version_in_force(session, agreement)
         item = Item(agreement, 1, 2, 3, row.version, row.text_sha256)
-        check_text(session, chain, agreement, item)
+        check_text(read_texts(session, agreement, chain), item)
         triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
         for name in session.execute(sa.text(triggers)).scalars().all():
             session.execute(sa.text(f"DROP TRIGGER {name}"))
         row.text += "\n"
         row.text_sha256 = sha256_hex(row.text.encode())
         register.add(session, row)
-        with pytest.raises(NotAccepted):
-            check_text(session, chain, agreement, item)
+        with pytest.raises(AgreementTextTampered):
+            check_text(read_texts(session, agreement, chain), item)
 
 
 def test_the_keys_of_a_reopened_deposit_are_exchanged(world) -> None:

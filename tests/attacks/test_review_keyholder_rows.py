@@ -19,6 +19,7 @@ from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.wire import WORKER
+from escrow.register.errors import AgreementTextTampered
 from escrow.register.records import VersionRow
 from escrow.testing.ledgers import LedgerWorld
 from escrow.vault import age, records
@@ -169,7 +170,7 @@ def test_custody_changed_in_the_stored_text_is_refused(world: KeyholderWorld) ->
     with world.acting() as session:
         _rewrite(session, agreement_id, 'custody = "sealed"', 'custody = "standing"')
     world.deposit(agreement_id)
-    with pytest.raises(NotInLedger, match="in-force"):
+    with pytest.raises(AgreementTextTampered):
         world.lanes.seal_lasting_headers(DEPOSIT)
 
 

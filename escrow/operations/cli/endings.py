@@ -282,11 +282,12 @@ def _proven(sent: dict[str, Any], root: TrustRoot) -> dict[str, str]:
         NoQuorum, OtherHistoryShown: question 4.
     """
     from agreements.parsing import reread_agreement
-    from escrow.endings.folding import fold_endings, texts_of
+    from escrow.endings.folding import fold_endings, terms_at
     from escrow.endings.rules import check_confirmable
     from escrow.ground.clock import SystemClock, rfc3339
     from escrow.ledger.chains import Chain, verify_chain
     from escrow.ledger.events import Stream
+    from escrow.register.governing import texts_of
 
     # 1. the chain
     stream = Stream("agreement", str(sent["agreement_id"]))
@@ -294,7 +295,7 @@ def _proven(sent: dict[str, Any], root: TrustRoot) -> dict[str, str]:
     # 2. the texts
     texts = texts_of(chain.events, lambda version: reread_agreement(sent["texts"][str(version)]))
     endings = fold_endings(chain.events, texts)
-    terms, version = texts.at(chain.events[-1].event.sequence + 1)
+    terms, version = terms_at(texts, len(chain.events))
     # 3. the matter
     ending = endings[str(sent["ending_id"])]
     ends_at = check_confirmable(ending, endings, terms, version, SystemClock().now())

@@ -7,15 +7,15 @@ from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
-from escrow.operations.keyholder.grounds import Grounds
+from escrow.operations.keyholder.evidence_of_release import proven_stream
+from escrow.operations.keyholder.grounds import Grounds, NotInLedger
+from escrow.operations.keyholder.texts import DEALT, read_texts
 from escrow.register.ceremony import key_setup_of
+from escrow.register.governing import FILED
 from escrow.register.reading import read_version
 from escrow.register.status import is_dealt_for
 from escrow.vault import records
 from escrow.vault.dealing import ShareHolder, hold_ceremony
-
-DEALT = "vault:epoch:dealt"
-FILED = "register:agreement:filed"
 
 
 class Ceremonies:
@@ -27,17 +27,26 @@ class Ceremonies:
     def hold_ceremony(self, agreement_id: str) -> None:
         """Deal a new epoch; one that waits for these agents' canary is left as it is.
 
+        The text need not be accepted yet: nothing is sealed to its agents before it is.
+
         Raises:
-            NotInLedger: the agreement's text is not the one that was filed.
+            HeadBehind, ChainBroken, NotInLedger: the text is not the one that was filed first
+                under its number, or ledger and database disagree.
         """
         on, identifier = self._on, AgreementId(agreement_id)
         stream = Stream("agreement", agreement_id)
         on.sequence()
         with on.database.writing() as session:
+            on.sequencer.sequence(session)
+            chain = proven_stream(on, session, stream)
+            on.heads.check_reaches(stream, chain)
             terms, version = read_version(session, identifier)
             # The agents are those of the text as it was filed, not as a row has it now.
-            filed = {"version": version, "text_sha256": terms.text_sha256}
-            on.check_stated(session, stream, FILED, "portal", filed)
+            if read_texts(session, identifier, chain).filed.get(version) != terms.text_sha256:
+                raise NotInLedger(
+                    f"The ledger bears out no {FILED} in {stream} that says what a row says.",
+                    "Nothing was dealt; the operator has to compare database and ledger.",
+                )
             setup = key_setup_of(session, identifier)
             if setup is not None and not setup.opened_by and is_dealt_for(setup, terms):
                 return

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 
 from agreements.requests import State
 from agreements.terms import Agreement
 from escrow.ground.database import Session
-from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId, RequestId
 from escrow.ledger.chains import ChainedEvent, ProvenChain, read_chain, verify_chain
 from escrow.ledger.events import Stream
 from escrow.ledger.reading import read_newest
-from escrow.operations.keyholder.ceremonies import DEALT, FILED
-from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.rights import with_sure_times
+from escrow.operations.keyholder.texts import dealt_key, keys_to_seal_to, read_texts
+from escrow.register.governing import Texts
 from escrow.register.reading import read_version
 from escrow.releases import records as releases
 from escrow.releases.errors import AgreementChanged, RequestUnknown
 from escrow.releases.history import History, fold
 from escrow.vault import records
-
-IN_FORCE = "register:agreement:in-force"
 
 
 @dataclass(frozen=True)
@@ -64,9 +59,9 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
     """Return what the proven events of the agreement say about a request.
 
     1. The stream is whole, signed and in the tree, and reaches as far as the keyholder has seen
-    it. 2. The request's text came into force in this stream. 3. Nothing came into force since,
-    unless the release was intended before. 4. The epoch of the open round, or else the one that
-    counts, was dealt in this stream.
+    it. 2. The request's text came into force in this stream, accepted by everybody who has to.
+    3. Nothing came into force since, unless the release was intended before. 4. The epoch of the
+    open round, or else the one that counts, was dealt in this stream.
 
     Args:
         session: open for writing.
@@ -74,7 +69,7 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
     Raises:
         RequestUnknown: no row, or no filing in the stream.
         HeadBehind, ChainBroken, ProofFails: question 1.
-        NotInLedger: question 2 or 4.
+        NotInLedger, AgreementTextTampered: question 2 or 4.
         AgreementChanged: question 3.
         HistoryBroken: an act is not what it seems.
     """
@@ -92,19 +87,29 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
     on.heads.check_reaches(Stream("agreement", agreement_id), chain)
     # 2. the terms
     terms, version = read_version(session, agreement_id, row.version)
-    texts = _texts_in_force(chain)
-    if (version, terms.text_sha256) not in texts:
+    texts = read_texts(session, agreement_id, chain)
+    in_force = [one.text for one in texts.in_force]
+    if (version, terms.text_sha256) not in in_force:
         raise _not_borne_out("the text of the agreement")
     history = with_sure_times(on, session, fold(chain.events, request_id, terms), chain.events)
     # 3. the version
-    if texts[-1] != (version, terms.text_sha256) and not history.intended:
+    if in_force[-1] != (version, terms.text_sha256) and not history.intended:
         raise AgreementChanged
     # 4. the epoch
-    epoch = _epoch(session, agreement_id, history)
-    dealt = _dealt(chain, epoch)
-    keys = tuple(str(one) for one in cast("list[Any]", dealt["liveness_keys"]))
-    holders = _holders(session, chain, agreement_id, cast("int", dealt["version"]))
-    return Evidence(request_id, agreement_id, chain, terms, version, epoch, keys, holders, history)
+    epoch = _epoch(session, chain, texts, history)
+    dealt = dealt_key(chain, texts, epoch)
+    holders = tuple(agent.share_recipient for agent in dealt.terms.agents)
+    return Evidence(
+        request_id,
+        agreement_id,
+        chain,
+        terms,
+        version,
+        epoch,
+        dealt.liveness_keys,
+        holders,
+        history,
+    )
 
 
 def proven_stream(on: Grounds, session: Session, stream: Stream) -> ProvenChain:
@@ -127,62 +132,18 @@ def proven_stream(on: Grounds, session: Session, stream: Stream) -> ProvenChain:
     return proven
 
 
-def _texts_in_force(chain: ProvenChain) -> list[tuple[object, object]]:
-    """Return version and text of everything that came into force, in order."""
-    return [
-        (one.event.data.get("version"), one.event.data.get("text_sha256"))
-        for one in chain.events
-        if one.event.type == IN_FORCE and one.event.role == "portal"
-    ]
-
-
 def _epoch(
-    session: Session, agreement_id: AgreementId, history: History
+    session: Session, chain: ProvenChain, texts: Texts, history: History
 ) -> records.SealingEpochRow:
     """Return the sealing key that the round's agents gave shares of, or the one that counts."""
     opened = history.openings[-1].data["epoch"] if history.openings else None
     is_open = history.state in (State.CONFIRMING, State.EXECUTING, State.RELEASED)
-    found = (
-        records.epoch_of(session, agreement_id, int(opened))
-        if is_open and opened is not None
-        else records.counting_epoch(session, agreement_id)
-    )
+    if not is_open or opened is None:
+        return keys_to_seal_to(session, chain, texts)[0]
+    found = records.epoch_of(session, texts.agreement_id, int(opened))
     if found is None:
         raise _not_borne_out("a sealing key that counts")
     return found
-
-
-def _dealt(chain: ProvenChain, epoch: records.SealingEpochRow) -> Mapping[str, object]:
-    expected = {
-        "epoch": epoch.epoch,
-        "k": epoch.k,
-        "n": epoch.n,
-        "recipient_sha256": sha256_hex(epoch.recipient.encode()),
-    }
-    for one in chain.events:
-        event = one.event
-        if (
-            event.type == DEALT
-            and event.role == KEYHOLDER
-            and expected.items() <= event.data.items()
-        ):
-            return event.data
-    raise _not_borne_out("the sealing key")
-
-
-def _holders(
-    session: Session, chain: ProvenChain, agreement_id: AgreementId, version: int
-) -> tuple[str, ...]:
-    """Return to whom a version's agents were dealt, as its text was filed."""
-    terms, _ = read_version(session, agreement_id, version)
-    filed = {"version": version, "text_sha256": terms.text_sha256}
-    if not any(
-        (one.event.type, one.event.role) == (FILED, "portal")
-        and filed.items() <= one.event.data.items()
-        for one in chain.events
-    ):
-        raise _not_borne_out("to whom the shares were dealt")
-    return tuple(agent.share_recipient for agent in terms.agents)
 
 
 def _not_borne_out(what: str) -> NotInLedger:

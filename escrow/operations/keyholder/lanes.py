@@ -18,11 +18,13 @@ from escrow.ground.digests import Sha256Hex, sha256_hex
 from escrow.ground.identifiers import DepositId, PartId, ProductId
 from escrow.ledger.appending import Entry
 from escrow.ledger.events import NewEvent, Stream
-from escrow.operations.keyholder.ceremonies import DEALT
 from escrow.operations.keyholder.continuity import keep_copies
 from escrow.operations.keyholder.disk import KEYHOLDER
+from escrow.operations.keyholder.evidence_of_release import proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
 from escrow.operations.keyholder.reopened_keys import sealed_keys_of
+from escrow.operations.keyholder.texts import keys_to_seal_to, read_texts
+from escrow.register.governing import IN_FORCE
 from escrow.register.inforce import AgreementInForce, agreements_in_force
 from escrow.vault import lane_keeping, records
 from escrow.vault.errors import LaneMissing, LaneNeeded
@@ -36,7 +38,6 @@ from escrow.vault.lasting_headers import (
 from escrow.vault.permits import Permit, Purpose
 
 SEALED = "deposits:deposit:sealed"
-IN_FORCE = "register:agreement:in-force"
 HEADERS_WRITTEN = "vault:deposit:headers-written"
 LANE_USED = "vault:lane:used"
 LANE_CLOSED = "vault:lane:closed"
@@ -83,6 +84,8 @@ class Lanes:
         on, identifier = self._on, DepositId(deposit_id)
         on.sequence()
         with on.database.writing() as session:
+            # Others write all the time: nothing may stand behind the heads that are read here.
+            on.sequencer.sequence(session)
             lane = records.lane_of(session, identifier)
             if lane is not None and lane.headers_entry_sha256 is not None:
                 self._check_logged(session, identifier)
@@ -224,32 +227,27 @@ class Lanes:
     def _locks_of(self, session: Session, agreement: AgreementInForce) -> list[AgreementLocks]:
         """Return the lock of the epoch that counts, and of one that waits for its canary.
 
-        The second, so that a deposit of the days in between opens to the agents' new shares too.
-        """
-        epochs = records.epochs_to_seal_to(session, agreement.agreement_id)
-        if not epochs:
-            raise NotInLedger(
-                f"{agreement.agreement_id} is in force without a sealing key.",
-                "Nothing was acknowledged; the operator has to look at its ceremony.",
-            )
-        stream = Stream("agreement", agreement.agreement_id)
-        text = {"version": agreement.version, "text_sha256": agreement.text_sha256}
-        self._on.check_stated(session, stream, IN_FORCE, "portal", text)
-        return [self._lock(session, agreement, stream, epoch) for epoch in epochs]
+        The second, so that a deposit of the days in between opens to the agents' new shares too;
+        neither to anybody whom no accepted text names.
 
-    def _lock(
-        self,
-        session: Session,
-        agreement: AgreementInForce,
-        stream: Stream,
-        epoch: records.SealingEpochRow,
-    ) -> AgreementLocks:
-        # Sealed to another key, a deposit would be his who put it there, and lost to the agents.
-        key = {"epoch": epoch.epoch, "recipient_sha256": sha256_hex(epoch.recipient.encode())}
-        self._on.check_stated(session, stream, DEALT, KEYHOLDER, key)
-        return AgreementLocks(
-            agreement.agreement_id, epoch.epoch, epoch.recipient, agreement.custody
-        )
+        Raises:
+            NotInLedger, AgreementTextTampered, HeadBehind: the row's text is not in force, or no
+                key of its agents counts.
+        """
+        stream = Stream("agreement", agreement.agreement_id)
+        chain = proven_stream(self._on, session, stream)
+        self._on.heads.check_reaches(stream, chain)
+        texts = read_texts(session, agreement.agreement_id, chain)
+        text = (agreement.version, agreement.text_sha256)
+        if texts.last is None or texts.last.text != text:
+            raise NotInLedger(
+                f"The ledger bears out no {IN_FORCE} of the text that a row calls so.",
+                "Nothing was acknowledged; the operator has to compare database and ledger.",
+            )
+        return [
+            AgreementLocks(agreement.agreement_id, one.epoch, one.recipient, agreement.custody)
+            for one in keys_to_seal_to(session, chain, texts)
+        ]
 
     def _check_logged(self, session: Session, deposit_id: DepositId) -> None:
         """Return when every stored commitment is one that the keyholder itself logged.

@@ -13,36 +13,30 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import cast
 
-from agreements.terms import Agreement
 from escrow.custody import records
-from escrow.custody.errors import NotAccepted, TooFewShares
+from escrow.custody.errors import TooFewShares
 from escrow.custody.sessions import Answer, Challenge, Item, Purpose
 from escrow.custody.shares import combine_shares, open_shares
-from escrow.evidence.acts import parse_act, verify_act
-from escrow.evidence.dsse import Envelope
 from escrow.ground.database import Session
 from escrow.ground.digests import sha256_hex
 from escrow.ground.errors import EscrowError
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.chains import ProvenChain
 from escrow.ledger.events import Event, NewEvent, Stream
-from escrow.operations.keyholder.ceremonies import DEALT, FILED, Ceremonies
+from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.disk import KEYHOLDER
-from escrow.operations.keyholder.evidence_of_release import IN_FORCE, proven_stream
+from escrow.operations.keyholder.evidence_of_release import proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.reopening import reopen_last_verified
 from escrow.operations.keyholder.rewrapping import BURNT, reseal_headers
-from escrow.register.reading import read_version
-from escrow.register.status import is_bound
+from escrow.operations.keyholder.texts import DEALT, Dealt, check_text, dealt_key, read_texts
 from escrow.vault import records as vault
 from escrow.vault.age import HybridIdentity
 from escrow.vault.ceremony import liveness_key
 from escrow.vault.releasing import newest_agents_records
 
 INTENDED = "custody:epoch:intended"
-ACCEPTED = "register:agreement:accepted"
 
 # One checkpoint and one transaction for so many; a push waits for the writer that long: a second.
 _AGREEMENTS_PER_PIECE = 25
@@ -167,13 +161,13 @@ class Renewals:
 
         1. Its stream is whole, and reaches as far as the keyholder has seen it. 2. The epoch was
         dealt in it. 3. The text to deal to is the one that the session names, and is in force, or
-        accepted by every party of the one in force. 4. k agents, each for himself, gave the share
-        that was dealt to him.
+        waits and was accepted by everybody who has to. 4. k agents, each for himself, gave the
+        share that was dealt to him.
 
         Raises:
             HeadBehind, ChainBroken, ProofFails: question 1.
             NotInLedger: question 2.
-            NotAccepted: question 3.
+            NotAccepted, AgreementTextTampered: question 3.
             TooFewShares: question 4.
         """
         on, agreement_id = self._on, AgreementId(item.agreement_id)
@@ -185,14 +179,12 @@ class Renewals:
         epoch = vault.epoch_of(session, agreement_id, item.epoch)
         if epoch is None:
             raise NotInLedger("The ledger bears out no such key.", "Nothing was opened.")
-        dealt = _dealt_in(chain, epoch)
+        texts = read_texts(session, agreement_id, chain)
+        dealt = dealt_key(chain, texts, epoch)
         # 3. the text
-        check_text(session, chain, agreement_id, item)
+        check_text(texts, item)
         # 4. the shares
-        terms, _ = read_version(session, agreement_id, cast("int", dealt.data["version"]))
-        _check_filed(chain, terms, dealt.data["version"])
-        keys = cast("list[str]", dealt.data["liveness_keys"])
-        shares = list(_own_shares(place, terms, keys, given))
+        shares = list(_own_shares(place, dealt, given))
         if len(shares) < epoch.k:
             raise TooFewShares(len(shares), epoch.k)
         return _Ready(
@@ -241,86 +233,16 @@ class Renewals:
         records.add(session, kept)
 
 
-def check_text(session: Session, chain: ProvenChain, agreement_id: AgreementId, item: Item) -> None:
-    """Return when a new key may be dealt to the agents of the text that a session names.
-
-    Who may say so stands in the text *in force*: a new one that names other people as the parties
-    is accepted by nobody.
-
-    Raises:
-        NotAccepted: it is neither in force nor accepted by every party of the one in force.
-        NotInLedger: the stored text is not the one that was filed.
-    """
-    wanted = {"version": item.version, "text_sha256": item.text_sha256}
-    texts = [one.event.data for one in chain.events if _is(one.event, IN_FORCE, "portal")]
-    if not texts:
-        raise NotAccepted
-    # Read in any case: its agents are dealt to, so its row has to be what was logged.
-    terms, version = read_version(session, agreement_id, item.version)
-    if terms.text_sha256 != item.text_sha256:
-        raise NotAccepted
-    if wanted.items() <= texts[-1].items():
-        return
-    _check_filed(chain, terms, version)
-    governing, _ = read_version(session, agreement_id, cast("int", texts[-1]["version"]))
-    if governing.text_sha256 != texts[-1]["text_sha256"]:
-        raise NotInLedger("The text in force is not the one that was logged.", "Nothing was dealt.")
-    signed = frozenset(_signed_by(chain, agreement_id, wanted))
-    if not all(is_bound(one, signed) for one in (governing.vendor, *governing.beneficiaries)):
-        raise NotAccepted
-
-
-def _signed_by(
-    chain: ProvenChain, agreement_id: AgreementId, wanted: Mapping[str, object]
-) -> Iterator[str]:
-    """Yield the keys under which an acceptance of a text stands in the ledger, verbatim."""
-    subject = {"agreement_id": agreement_id, **wanted}
-    for one in chain.events:
-        if not _is(one.event, ACCEPTED, "portal") or not wanted.items() <= one.event.data.items():
-            continue
-        envelope = Envelope.from_json(cast("dict[str, object]", one.event.data["act"]))
-        act = verify_act(envelope, parse_act(envelope.payload).key)
-        if act.name == "accept-agreement" and dict(act.subject) == subject:
-            yield str(act.key)
-
-
-def _own_shares(
-    place: int, terms: Agreement, keys: Sequence[str], given: Sequence[Given]
-) -> Iterator[tuple[str, bytes]]:
+def _own_shares(place: int, dealt: Dealt, given: Sequence[Given]) -> Iterator[tuple[str, bytes]]:
     """Yield act and share of each agent who gave his own, as it was dealt."""
-    numbers = {agent.signing_key: number for number, agent in enumerate(terms.agents, 1)}
+    numbers = {agent.signing_key: number for number, agent in enumerate(dealt.terms.agents, 1)}
+    keys = dealt.liveness_keys
     for one in given:
         index, share = one.shares.get(place, (0, b""))
         # His own, and not one that a colleague lent him: two words over one share open nothing.
         is_his = index and numbers.get(one.key) == index <= len(keys)
         if is_his and str(liveness_key(share).public) == keys[index - 1]:
             yield one.act_sha256, share
-
-
-def _dealt_in(chain: ProvenChain, epoch: vault.SealingEpochRow) -> Event:
-    facts = {
-        "epoch": epoch.epoch,
-        "k": epoch.k,
-        "n": epoch.n,
-        "recipient_sha256": sha256_hex(epoch.recipient.encode()),
-    }
-    for one in chain.events:
-        if _is(one.event, DEALT, KEYHOLDER) and facts.items() <= one.event.data.items():
-            return one.event
-    raise NotInLedger("The ledger does not bear out the sealing key.", "Nothing was opened.")
-
-
-def _check_filed(chain: ProvenChain, terms: Agreement, version: object) -> None:
-    filed = {"version": version, "text_sha256": terms.text_sha256}
-    if not any(
-        _is(one.event, FILED, "portal") and filed.items() <= one.event.data.items()
-        for one in chain.events
-    ):
-        raise NotInLedger("The ledger does not bear out who the agents are.", "Nothing was opened.")
-
-
-def _is(event: Event, event_type: str, role: str) -> bool:
-    return (event.type, event.role) == (event_type, role)
 
 
 def dealt_event(on: Grounds, session: Session, epoch: vault.SealingEpochRow) -> Event:

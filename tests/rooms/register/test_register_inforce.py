@@ -8,6 +8,7 @@ from escrow.ground.identifiers import ProductId
 from escrow.register import errors, reading
 from escrow.register.acceptance import settle
 from escrow.register.inforce import agreements_in_force
+from escrow.register.subjects import acceptance_subject, canary_opening_subject
 from escrow.testing.agreements import AgreementCast
 from escrow.vault import records as vault_records
 
@@ -93,6 +94,43 @@ def test_an_amendment_replaces_the_version_in_force_when_all_have_signed(world):
     (governing,) = agreements_in_force(world.session, PRODUCT)
     assert (governing.version, governing.in_force_since) == (2, first.in_force_at)
     assert reading.view_of(world.session, first.agreement_id, 1).standing == "superseded"
+
+
+def succeeded(world, first):
+    """Amend: the vendor's only person is replaced by another, and everybody named has signed."""
+    successor = AgreementCast(vendor="elsewhere").signing_key("vendor")
+    changes = {"vendor_signing_key": str(successor.public)}
+    second = world.amend(first.agreement_id, AgreementCast(changes=changes).text)
+    subject = acceptance_subject(second.agreement_id, second.version, second.text_sha256)
+    world.take(second.agreement_id, world.sign(successor, "accept-agreement", subject))
+    for who in EVERYBODY[1:]:
+        second = world.accept(second, who)
+    return second
+
+
+def test_whoever_is_replaced_is_asked_to_accept_the_amendment(world):
+    first = world.bring_into_force()
+    second = succeeded(world, first)
+    (missing,) = second.missing
+    assert (missing.need, missing.organisation) == ("acceptance", "northwind")
+    assert "as the text in force names you" in missing.what
+    second = world.accept(second, "vendor")
+    assert (second.standing, second.in_force_version) == ("in-force", 2)
+    with pytest.raises(errors.SignerNotPinned):
+        # He is pinned by nothing that governs any more.
+        later = reading.text_of(world.session, first.agreement_id) + "\n"
+        world.accept(world.amend(first.agreement_id, later), "vendor")
+
+
+def test_whoever_is_replaced_does_nothing_else_under_the_amendment(world):
+    first = world.bring_into_force()
+    second = succeeded(world, first)
+    subject = canary_opening_subject(
+        first.agreement_id, *world.combine(first.agreement_id, "agent_1", "agent_2")
+    )
+    with pytest.raises(errors.SignerNotPinned):
+        envelope = world.sign(world.cast.signing_key("vendor"), "open-canary", subject)
+        world.take(second.agreement_id, envelope)
 
 
 def test_a_version_that_was_replaced_before_its_time_cannot_be_signed(world):
