@@ -33,13 +33,11 @@ from escrow.evidence.dsse import Envelope
 from escrow.evidence.errors import EnvelopeSignatureWrong
 from escrow.ground.clock import Clock
 from escrow.ground.database import Session
-from escrow.ground.identifiers import AgreementId
 from escrow.ledger.appending import Scribe
 from escrow.ledger.events import NewEvent, Stream
 from escrow.parties.events import INSTALLATION
 from escrow.register.errors import ActSignatureWrong
 from escrow.register.subjects import check_act_time
-from escrow.vault import records as vault
 
 ANSWERED = "custody:session:answered"
 
@@ -87,7 +85,7 @@ def take_answer(
         raise AnswerMalformed("shares are given where none are asked for, or the other way round")
     # 4. the signer
     items = [item_of(one) for one in records.items_of(session, session_id)]
-    _check_own_shares(session, items, answer, str(act.key))
+    _check_own_shares(session, session_id, items, answer, str(act.key))
     # 5. once
     if str(act.key) in {one.signing_key for one in records.answers_of(session, session_id)}:
         raise AnswerTaken
@@ -121,13 +119,15 @@ def _verified(envelope: Envelope) -> Act:
         raise ActSignatureWrong from None
 
 
-def _check_own_shares(session: Session, items: list[Item], answer: Answer, key: str) -> None:
+def _check_own_shares(
+    session: Session, session_id: str, items: Sequence[Item], answer: Answer, key: str
+) -> None:
+    dealt = records.shares_in_session(session, session_id, key)
+    own = {(place, one.index) for place, one in dealt}
     for proof in answer.proofs:
         if proof.place >= len(items):
             raise AnswerMalformed("it names an agreement that is not in the session")
-        item = items[proof.place]
-        deals = vault.shares_of(session, AgreementId(item.agreement_id), item.epoch)
-        if not any((one.index, one.signing_key) == (proof.index, key) for one in deals):
+        if (proof.place, proof.index) not in own:
             raise NotThisAgents
 
 

@@ -127,10 +127,14 @@ class CustodyDriver:
         Looks at every agreement, so whoever keeps the house calls it now and then, not always.
         """
         with self.database.reading() as session:
+            dealt = records.agreements_dealt(session)
+        self._tell_of_unsound(dealt)
+
+    def _tell_of_unsound(self, agreements: Sequence[AgreementId]) -> None:
+        # Almost all are sound: found out by reading, while others write.
+        with self.database.reading() as session:
             now = self.clock.now()
-            unsound = [
-                one for one in records.agreements_dealt(session) if _is_unsound(session, one, now)
-            ]
+            unsound = [one for one in agreements if _is_unsound(session, one, now)]
         for agreement_id in unsound:
             with self.database.writing() as session:
                 tell_of_standing(session, self.scribe, agreement_id, self.clock.now())
@@ -158,8 +162,8 @@ class CustodyDriver:
             row = records.session_by_id(session, session_id)
             if row is not None and row.purpose in WITH_SHARES:
                 tell_of_keys(session, self.scribe, session_id, now)
-            for item in records.items_of(session, session_id):
-                tell_of_standing(session, self.scribe, AgreementId(item.agreement_id), now)
+            items = records.items_of(session, session_id)
+        self._tell_of_unsound([AgreementId(one.agreement_id) for one in items])
 
 
 def _is_unsound(session: Session, agreement_id: AgreementId, now: datetime) -> bool:

@@ -139,6 +139,28 @@ def items_of(session: Session, session_id: str) -> Sequence[ItemRow]:
     return session.exec(query).all()
 
 
+def shares_in_session(
+    session: Session, session_id: str, signing_key: str
+) -> Sequence[tuple[int, vault.ShareDealRow]]:
+    """Return an agent's shares of a session's agreements, with the agreements' places, in order."""
+    query = (
+        select(ItemRow.place, vault.ShareDealRow)
+        .join(
+            vault.ShareDealRow,
+            sa.and_(
+                col(vault.ShareDealRow.agreement_id) == ItemRow.agreement_id,
+                col(vault.ShareDealRow.epoch) == ItemRow.epoch,
+            ),
+        )
+        .where(
+            col(ItemRow.session_id) == session_id,
+            col(vault.ShareDealRow.signing_key) == signing_key,
+        )
+        .order_by(col(ItemRow.place), col(vault.ShareDealRow.index))
+    )
+    return session.exec(query).all()
+
+
 def item(session: Session, session_id: str, place: int) -> ItemRow | None:
     """Return one agreement of a session."""
     return session.get(ItemRow, (session_id, place))

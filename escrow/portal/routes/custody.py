@@ -23,7 +23,6 @@ from escrow.portal.finding import check_agreement_allowed
 from escrow.portal.problems import documented, documented_change
 from escrow.portal.schemas.custody import AnswerBody, SessionBody
 from escrow.register.errors import AgreementUnknown
-from escrow.vault import records as vault
 
 router = APIRouter(tags=["custody"])
 
@@ -91,7 +90,7 @@ def challenge(
             "session_id": session_id,
             "opened": proof.to_json(),
             "items": [item_of(one).to_json() for one in items],
-            "shares": [share for one in items for share in _shares(session, one, key)],
+            "shares": _shares(session, session_id, key),
         }
 
 
@@ -157,14 +156,13 @@ def _check_allowed(session: Session, asker: Principal, session_id: str, verb: Ve
         raise SessionUnknown from None
 
 
-def _shares(session: Session, item: records.ItemRow, key: str) -> list[dict[str, object]]:
+def _shares(session: Session, session_id: str, key: str) -> list[dict[str, object]]:
     return [
         {
-            "place": item.place,
+            "place": place,
             "index": one.index,
             "recipient": one.share_recipient,
             "file": base64.b64encode(one.share_file).decode(),
         }
-        for one in vault.shares_of(session, AgreementId(item.agreement_id), item.epoch)
-        if one.signing_key == key
+        for place, one in records.shares_in_session(session, session_id, key)
     ]
