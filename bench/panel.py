@@ -38,7 +38,7 @@ class Seconds:
 def measure(
     agreements: int, folder: Path, tell: Callable[[str], None] = print
 ) -> dict[str, Seconds]:
-    """Return what a drill and a re-sharing of so many agreements took."""
+    """Return what a drill, a re-sharing and its canaries took, of so many agreements."""
     world = PanelWorld(folder)
     try:
         world.set_up()
@@ -49,6 +49,7 @@ def measure(
         return {
             "drill": _seconds(lambda: _drill(world, agreements)),
             "reshare": _seconds(lambda: _reshare(world, agreements)),
+            "canaries": _seconds(lambda: _open_canaries(world, agreements)),
         }
     finally:
         world.close()
@@ -68,6 +69,16 @@ def _reshare(world: PanelWorld, agreements: int) -> None:
         shown = world.answer(held, agent)
     if (shown["state"], shown["done"]) != ("ended", agreements):
         raise RuntimeError(f"the re-sharing is not done: {shown}")
+
+
+def _open_canaries(world: PanelWorld, agreements: int) -> None:
+    # One agent sends his share of each, another opens them: what two commands of theirs send.
+    listed = world.do("GET", f"/agreements/{world.agreement}/panel", AGENTS[0])["items"]
+    for agreement in listed:
+        world.open_canary(agreement)
+    waiting = [one for one in listed if world.custody(one)["canary_waits"]]
+    if waiting or len(listed) != agreements:
+        raise RuntimeError(f"{len(waiting)} canaries wait, of {len(listed)} agreements")
 
 
 def _seconds(work: Callable[[], None]) -> Seconds:
