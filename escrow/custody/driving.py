@@ -16,6 +16,7 @@ from escrow.custody.answering import take_answer
 from escrow.custody.asking import ask_agents
 from escrow.custody.notifying import tell_of_keys, tell_of_session, tell_of_standing
 from escrow.custody.reading import view_of_custody
+from escrow.custody.scheduling import SCHEDULE, panels_due
 from escrow.custody.sessions import WITH_SHARES, Purpose
 from escrow.custody.standing import Standing
 from escrow.engine.queue import JobQueue
@@ -120,6 +121,21 @@ class CustodyDriver:
             except EscrowError as problem:
                 problems.append(problem)
         return problems
+
+    def ask_what_is_due(self) -> None:
+        """Write down the quarterly sessions whose time has come; :meth:`push_all_on` opens them.
+
+        Looks at every agreement, as :meth:`tell_of_all` does. What was asked for is not due any
+        more, so that any number of callers ask once.
+        """
+        with self.database.reading() as session:
+            if not panels_due(session, self.clock.now()):
+                return
+        with self.database.writing() as session:
+            # Looked at anew: another process may have asked meanwhile.
+            now = self.clock.now()
+            for panel in panels_due(session, now):
+                ask_agents(session, Purpose.SESSION, panel, SCHEDULE, now)
 
     def tell_of_all(self) -> None:
         """Tell of every agreement whose session is due, or whose custody is no longer sound.

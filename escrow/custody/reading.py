@@ -7,6 +7,7 @@ from datetime import datetime
 
 from escrow.custody import records
 from escrow.custody.errors import SessionUnknown
+from escrow.custody.scheduling import session_due_at
 from escrow.custody.standing import CustodyView, ShareSeen, concentrated, custody_of
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
@@ -39,6 +40,7 @@ def shown_custody(session: Session, agreement_id: AgreementId, now: datetime) ->
         return {"standing": "not-dealt"}
     epoch = vault.epoch_of(session, agreement_id, view.epoch)
     newest = vault.newest_epoch(session, agreement_id)
+    renewal = records.open_renewal(session, agreement_id)
     terms, _ = read_version(session, agreement_id, epoch.agreement_version if epoch else None)
     return {
         "standing": view.standing,
@@ -48,6 +50,8 @@ def shown_custody(session: Session, agreement_id: AgreementId, now: datetime) ->
         "live": list(view.live),
         "overdue": list(view.overdue),
         "next_drill_due": rfc3339(view.due_at) if view.due_at else None,
+        "next_session_due": rfc3339(session_due_at(epoch.dealt_at)) if epoch else None,
+        "session_open": renewal.id if renewal else None,
         "canary_waits": newest is not None and newest.epoch > view.epoch,
         "burnt": epoch is not None and epoch.burnt_at is not None,
         "concentrated": dict(concentrated(terms)),

@@ -13,8 +13,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from escrow.custody.sessions import WITH_SHARES
 from escrow.ground.database import UtcDateTime
 from escrow.ground.identifiers import AgreementId, DepositId
+from escrow.register import records as register
 from escrow.vault import records as vault
 
 
@@ -262,6 +264,59 @@ def panel_of(session: Session, agreement_id: AgreementId) -> list[str]:
     for owner, key in session.exec(deals):
         held[owner].add(key)
     return sorted(owner for owner, holders in held.items() if holders == keys)
+
+
+def agreements_to_renew(session: Session, dealt_before: datetime) -> list[AgreementId]:
+    """Return the agreements whose newest key was dealt before a moment, oldest key first.
+
+    Only those that are in force, whose key counts, and whose agents are not asked for their shares
+    already.
+    """
+    epoch = vault.SealingEpochRow
+    newest = (
+        select(
+            col(epoch.agreement_id).label("agreement_id"), sa.func.max(epoch.epoch).label("epoch")
+        )
+        .group_by(col(epoch.agreement_id))
+        .subquery()
+    )
+    asked = (
+        select(ItemRow.agreement_id)
+        .join(SessionRow, col(ItemRow.session_id) == SessionRow.id)
+        .where(col(SessionRow.ended_at).is_(None), col(SessionRow.purpose).in_(WITH_SHARES))
+    )
+    query = (
+        select(epoch.agreement_id)
+        .join(
+            newest,
+            sa.and_(
+                newest.c.agreement_id == epoch.agreement_id, newest.c.epoch == col(epoch.epoch)
+            ),
+        )
+        .where(
+            col(epoch.canary_opened_at).is_not(None),
+            col(epoch.dealt_at) <= dealt_before,
+            col(epoch.agreement_id).in_(register.governing_agreements()),
+            col(epoch.agreement_id).not_in(asked),
+        )
+        .order_by(col(epoch.dealt_at), col(epoch.agreement_id))
+    )
+    return [AgreementId(one) for one in session.exec(query)]
+
+
+def open_renewal(session: Session, agreement_id: AgreementId) -> SessionRow | None:
+    """Return the open session for which the agents of an agreement are to give their shares."""
+    query = (
+        select(SessionRow)
+        .join(ItemRow, col(ItemRow.session_id) == SessionRow.id)
+        .where(
+            col(ItemRow.agreement_id) == agreement_id,
+            col(SessionRow.ended_at).is_(None),
+            col(SessionRow.purpose).in_(WITH_SHARES),
+        )
+        .order_by(col(SessionRow.asked_at))
+    )
+    return session.exec(query).first()
 
 
 def agreements_dealt(session: Session) -> list[AgreementId]:

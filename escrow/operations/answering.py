@@ -107,12 +107,13 @@ def _keep_up(portal: Portal) -> None:
             rooms.intake.complete_unfinished()
             for problem in rooms.driver.push_all_on():
                 _log.error("a release request does not move on: %s", problem)
+            if time.monotonic() >= custody_at:
+                rooms.custody.ask_what_is_due()
+                rooms.custody.tell_of_all()
+                custody_at = time.monotonic() + CUSTODY_SECONDS
             for problem in rooms.custody.push_all_on():
                 _log.error("a session of agents does not move on: %s", problem)
             _end_what_is_due(rooms, let_go)
-            if time.monotonic() >= custody_at:
-                rooms.custody.tell_of_all()
-                custody_at = time.monotonic() + CUSTODY_SECONDS
             with rooms.database.writing() as session:
                 keep_proofs_current(session, rooms.scribe, rooms.clock.now())
                 forget_expired(session, rooms.clock.now())

@@ -13,6 +13,7 @@ from typing import cast
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from escrow.ground.database import UtcDateTime
 from escrow.ground.identifiers import AgreementId, MemberId, OrganisationId, ProductId
@@ -223,6 +224,18 @@ def version_in_force(session: Session, agreement_id: AgreementId) -> VersionRow 
         .order_by(col(VersionRow.version).desc())
         .limit(1)
     ).first()
+
+
+def governing_agreements() -> SelectOfScalar[str]:
+    """Return a query for every agreement of which a version is in force and which has not ended."""
+    return (
+        select(VersionRow.agreement_id)
+        .where(
+            col(VersionRow.in_force_at).is_not(None),
+            col(VersionRow.agreement_id).not_in(select(AgreementEndRow.agreement_id)),
+        )
+        .distinct()
+    )
 
 
 def agreement_end(session: Session, agreement_id: AgreementId) -> AgreementEndRow | None:
