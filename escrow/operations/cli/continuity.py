@@ -64,10 +64,21 @@ def export(
             "run this on the keyholder's machine.",
         )
     try:
-        shutil.copytree(source, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".new-*"))
+        _drop_other_dealings(source, to)
+        shutil.copytree(source, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     except (OSError, shutil.Error) as problem:
         raise BadExportFolder(
             f"The copies cannot be written to {to}.", "Check the folder, its rights and its space."
         ) from problem
     agreements = sorted(path.name for path in to.iterdir() if path.is_dir())
     give({"folder": str(to), "agreements": agreements}, f"Copied to {to}.")
+
+
+def _drop_other_dealings(source: Path, to: Path) -> None:
+    """Remove what was sealed to a key that was dealt anew since: its shares would not fit."""
+    from escrow.vault.continuity.copies import KEY_FILE
+
+    for dealt in source.glob(f"*/{KEY_FILE}"):
+        exported = to / dealt.parent.name / KEY_FILE
+        if exported.exists() and exported.read_bytes() != dealt.read_bytes():
+            shutil.rmtree(exported.parent)

@@ -13,7 +13,7 @@ from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.vault import records
-from escrow.vault.continuity.copies import ContinuityFolder, CopiedPart
+from escrow.vault.continuity.copies import ContinuityFolder, CopiedPart, Dealing
 from escrow.vault.headers import open_header_record
 from escrow.vault.releasing import AGENTS_LOCK, binding_of
 
@@ -27,8 +27,10 @@ _COPIES_PER_EVENT = 200
 def keep_copies(on: Grounds, session: Session, rows: Sequence[records.HeaderRecordRow]) -> None:
     """Keep a copy of each header of the agents' lock outside Lock B, and log its digest.
 
-    Nothing happens where no holders are set. Files are written before the transaction commits;
-    one that is left by a crash opens to nobody less, and is replaced by the next time's.
+    Nothing happens where no holders are set. With an agreement's first headers after a start
+    those of before are completed: holders may have been named, or others, since. Files are
+    written before the transaction commits; one that is left by a crash opens to nobody less, and
+    is replaced by the next time's.
 
     Args:
         rows: written in this transaction; what is committed is never copied again.
@@ -39,34 +41,57 @@ def keep_copies(on: Grounds, session: Session, rows: Sequence[records.HeaderReco
     folder = on.continuity
     if folder is None:
         return
-    for agreement in sorted({one.agreement_id for one in rows if one.lock == AGENTS_LOCK}):
-        _deal(on, session, folder, AgreementId(agreement))
+    own = [one for one in rows if one.lock == AGENTS_LOCK]
+    for agreement in sorted({AgreementId(one.agreement_id) for one in own}):
+        of_agreement = [one for one in own if one.agreement_id == agreement]
+        with folder.dealing(agreement) as dealing:
+            _log_dealing(on, session, dealing)
+            if dealing.is_fresh or not folder.is_complete(agreement):
+                retained = records.headers_of_agreement(session, agreement)
+                older = [one for one in retained if one.lock == AGENTS_LOCK and one not in own]
+                of_agreement += [one for one in older if not _is_kept(dealing, one)]
+            _copy_all(on, session, dealing.folder, of_agreement)
+
+
+def _is_kept(dealing: Dealing, row: records.HeaderRecordRow) -> bool:
+    deposit_id = DepositId(row.deposit_id)
+    return not dealing.is_fresh and dealing.folder.has_header(
+        dealing.agreement_id, deposit_id, row.part_id, row.epoch
+    )
+
+
+def _copy_all(
+    on: Grounds,
+    session: Session,
+    folder: ContinuityFolder,
+    rows: Sequence[records.HeaderRecordRow],
+) -> None:
     for product in sorted({row.product_id for row in rows}):
-        of_product = [one for one in rows if one.product_id == product and one.lock == AGENTS_LOCK]
-        copies = iter([_copy(on, session, folder, row) for row in of_product])
+        copies = iter(
+            [_copy(on, session, folder, one) for one in rows if one.product_id == product]
+        )
         while some := list(islice(copies, _COPIES_PER_EVENT)):
             event = NewEvent(Stream("product", product), KEPT, KEYHOLDER, {"copies": some})
             on.scribe.append(session, event)
 
 
-def _deal(
-    on: Grounds, session: Session, folder: ContinuityFolder, agreement_id: AgreementId
-) -> None:
-    """Deal an agreement's continuity key, or log a dealing whose files alone are left.
+def _log_dealing(on: Grounds, session: Session, dealing: Dealing) -> None:
+    """Log a dealing that is new, or whose files alone are left.
 
     The files are written before the transaction commits. One that was rolled back left a key that
     the ledger does not know: it is the one that copies are sealed to, so it is logged again.
     """
-    is_there = folder.has_key(agreement_id)
-    dealt = folder.dealt_key(agreement_id) if is_there else folder.deal_key(agreement_id)
-    stream = Stream("agreement", agreement_id)
+    dealt = dealing.folder.dealt_key(dealing.agreement_id)
+    stream = Stream("agreement", dealing.agreement_id)
     data = {
         "recipient_sha256": sha256_hex(dealt.recipient.encode()),
         "k": dealt.k,
         "n": len(dealt.share_files_sha256),
         "share_files_sha256": list(dealt.share_files_sha256),
     }
-    if not is_there or not _is_logged(on, session, stream, data):
+    if dealing.is_fresh or not _is_logged(on, session, stream, data):
+        # What was copied under it may be logged no more than it is.
+        dealing.is_fresh = True
         on.scribe.append(session, NewEvent(stream, DEALT, KEYHOLDER, data))
 
 

@@ -15,7 +15,8 @@ import os
 import secrets
 import shutil
 import tomllib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,13 @@ SHARE_VERSION = 1
 # A list of a few people; more is another file.
 MAX_HOLDERS_BYTES = 64 * 1024
 
-_KEY_FILE = "continuity.recipient"
+KEY_FILE = "continuity.recipient"
 # How many holders are needed, beside the share files: the settings may say another number since.
 _QUORUM_FILE = "quorum.txt"
+# To whom, so that others in the settings are noticed.
+_HOLDERS_FILE = "recipients.txt"
+# Where a dealing is built that is to take another's place.
+_UNFINISHED = ".unfinished"
 PARTS_FILE = "parts.txt"
 RUNBOOK, SCRIPT = "RUNBOOK.md", "combine.py"
 # Read when this is loaded: later the keyholder's own user may not see the program's files.
@@ -84,6 +89,10 @@ class Holders:
                 "Give k and one [[holder]] with name and recipient each, 1 < k < holders.",
             ) from problem
 
+    def listed(self) -> bytes:
+        """Return them as a dealing keeps them: the number that is needed, and one a line."""
+        return "\n".join([str(self.k), *self.recipients, ""]).encode()
+
 
 @dataclass(frozen=True)
 class DealtKey:
@@ -92,6 +101,19 @@ class DealtKey:
     recipient: str
     k: int
     share_files_sha256: tuple[Sha256Hex, ...]
+
+
+@dataclass
+class Dealing:
+    """An agreement's continuity key and the folder that its copies go to.
+
+    Args:
+        is_fresh: nothing was copied to it yet, so everything retained has to be.
+    """
+
+    folder: ContinuityFolder
+    agreement_id: AgreementId
+    is_fresh: bool
 
 
 @dataclass(frozen=True)
@@ -117,12 +139,79 @@ class ContinuityFolder:
 
     def __init__(self, folder: Path, holders: Holders) -> None:
         self._folder, self._holders = folder, holders
+        self._complete: set[AgreementId] = set()
+        self._sweep()
         for name, text in _BESIDE.items():
             self._write(Path(name), text, replace=True)
 
+    @contextmanager
+    def dealing(self, agreement_id: AgreementId) -> Iterator[Dealing]:
+        """Give the agreement's dealing; one to other holders than the settings name is made anew.
+
+        The new one is built beside and takes the place of the old one when the block ends without
+        an error, so that shares and copies always fit each other.
+
+        Raises:
+            ContinuityUnavailable: the folder cannot be written.
+        """
+        if self._is_dealt_as_set(agreement_id):
+            yield Dealing(self, agreement_id, is_fresh=False)
+        else:
+            beside = ContinuityFolder(self._folder / _UNFINISHED, self._holders)
+            try:
+                beside.deal_key(agreement_id)
+                yield Dealing(beside, agreement_id, is_fresh=True)
+                self._take_over(agreement_id)
+            finally:
+                shutil.rmtree(self._folder / _UNFINISHED, ignore_errors=True)
+        self._complete.add(agreement_id)
+
+    def is_complete(self, agreement_id: AgreementId) -> bool:
+        """Tell whether, since the start, every retained header of an agreement was looked at."""
+        return agreement_id in self._complete
+
+    def _is_dealt_as_set(self, agreement_id: AgreementId) -> bool:
+        if not self.has_key(agreement_id):
+            return False
+        listed = self._folder / agreement_id / "holders" / _HOLDERS_FILE
+        # Dealt before they were listed: as many holders as now are taken for the same.
+        if not listed.exists():
+            dealt = self.dealt_key(agreement_id)
+            return (dealt.k, len(dealt.share_files_sha256)) == (
+                self._holders.k,
+                len(self._holders.recipients),
+            )
+        return listed.read_bytes() == self._holders.listed()
+
+    def _take_over(self, agreement_id: AgreementId) -> None:
+        try:
+            self.forget_agreement(agreement_id)
+            (self._folder / _UNFINISHED / agreement_id).rename(self._folder / agreement_id)
+            sync_folder(self._folder)
+        except OSError as problem:
+            raise _unavailable(problem) from problem
+
+    def _sweep(self) -> None:
+        """Remove what a crash left unfinished: it leads to what may be withdrawn since.
+
+        Cut off between the old dealing's end and the new one's place, the new one is all there is;
+        the next deposit finds it not logged and copies everything again.
+        """
+        for left in self._folder.glob(f"{_UNFINISHED}/*"):
+            place = self._folder / left.name
+            if left.is_dir() and not place.exists():
+                left.rename(place)
+        shutil.rmtree(self._folder / _UNFINISHED, ignore_errors=True)
+
     def has_key(self, agreement_id: AgreementId) -> bool:
         """Tell whether the agreement's continuity key was dealt."""
-        return (self._folder / agreement_id / _KEY_FILE).exists()
+        return (self._folder / agreement_id / KEY_FILE).exists()
+
+    def has_header(
+        self, agreement_id: AgreementId, deposit_id: DepositId, part_id: str, epoch: int
+    ) -> bool:
+        """Tell whether a copy of a header is kept."""
+        return (self._folder / _place_of(agreement_id, deposit_id, part_id, epoch)).exists()
 
     def deal_key(self, agreement_id: AgreementId) -> DealtKey:
         """Make the continuity key of an agreement, split it among the holders, and forget it.
@@ -151,9 +240,11 @@ class ContinuityFolder:
             self._write(Path(agreement_id, "holders", f"{index}.age"), sealed, replace=True)
             digests.append(sha256_hex(sealed))
         recipient = str(hybrid_identity_from_seed(seed).recipient)
+        listed = Path(agreement_id, "holders", _HOLDERS_FILE)
+        self._write(listed, self._holders.listed(), replace=True)
         quorum = f"{self._holders.k}\n".encode()
         self._write(Path(agreement_id, "holders", _QUORUM_FILE), quorum, replace=True)
-        self._write(Path(agreement_id, _KEY_FILE), recipient.encode() + b"\n", replace=False)
+        self._write(Path(agreement_id, KEY_FILE), recipient.encode() + b"\n", replace=False)
         return DealtKey(recipient, self._holders.k, tuple(digests))
 
     def dealt_key(self, agreement_id: AgreementId) -> DealtKey:
@@ -164,7 +255,7 @@ class ContinuityFolder:
         """
         folder = self._folder / agreement_id
         try:
-            recipient = (folder / _KEY_FILE).read_text().strip()
+            recipient = (folder / KEY_FILE).read_text().strip()
             quorum = folder / "holders" / _QUORUM_FILE
             # Dealt before the number was kept: that of the settings.
             k = int(quorum.read_text()) if quorum.exists() else self._holders.k
@@ -204,8 +295,8 @@ class ContinuityFolder:
         One that stands there was left by a transaction that never committed, maybe to a sealing
         key that nobody has: it is replaced, and the ledger gets the digest of this one.
         """
-        place = Path(agreement_id, "records", deposit_id, f"{part_id}.{epoch}.age")
-        recipient = (self._folder / agreement_id / _KEY_FILE).read_text().strip()
+        place = _place_of(agreement_id, deposit_id, part_id, epoch)
+        recipient = (self._folder / agreement_id / KEY_FILE).read_text().strip()
         sealed = encrypt_bytes(header, [parse_recipient(recipient)])
         self._write(place, sealed, replace=True)
         return sha256_hex(sealed)
@@ -262,6 +353,10 @@ class ContinuityFolder:
             sync_folder(path.parent)
         except OSError as problem:
             raise _unavailable(problem) from problem
+
+
+def _place_of(agreement_id: AgreementId, deposit_id: DepositId, part_id: str, epoch: int) -> Path:
+    return Path(agreement_id, "records", deposit_id, f"{part_id}.{epoch}.age")
 
 
 def _unavailable(problem: OSError) -> ContinuityUnavailable:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from escrow.ground.digests import sha256_hex
+from escrow.ground.errors import EscrowError
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.events import Stream
 from escrow.ledger.reading import read_stream
 from escrow.operations.cli.continuity import NoContinuityCopies, export, runbook
-from escrow.testing.releases import ReleaseWorld
+from escrow.testing.releases import ReleaseWorld, SettledFolder
 from escrow.testing.verification import A_PYTHON_PROJECT, tar_of
 from escrow.vault import age
 from escrow.vault.continuity.copies import BadContinuityHolders, ContinuityFolder, Holders
@@ -149,6 +151,75 @@ def test_the_epoch_that_follows_a_release_is_copied_too(tmp_path: Path) -> None:
         world.close()
 
 
+OTHERS = tuple(age.new_hybrid_identity() for _ in range(4))
+
+
+class ContinuedByOthers(ReleaseWorld):
+    def continuity(self, folder: Path) -> ContinuityFolder:
+        return ContinuityFolder(
+            folder / "copies", Holders(3, tuple(str(o.recipient) for o in OTHERS))
+        )
+
+
+def _opened_without_the_service(world: ReleaseWorld, folder: Path, deposit: str, holders) -> bytes:
+    agents = [world.cast.identity(f"agent_{number}") for number in (1, 2, 3)]
+    world.close()
+    drill = Drill(folder, deposit, world.agreement)
+    for number, holder in enumerate(holders, start=1):
+        drill.open_share(0, holder, number)
+    for number in (1, 2):
+        drill.open_share(1, agents[number - 1], number)
+    for block in (2, 3):
+        done = drill.run(block)
+        assert done.returncode == 0, done.stderr
+    (opened,) = drill.work.glob("source-*")
+    return opened.read_bytes()
+
+
+def test_what_was_sealed_before_holders_were_named_is_copied_with_the_next_deposit(
+    settled_release: SettledFolder, tmp_path: Path
+) -> None:
+    world = Continued.copied(settled_release, tmp_path)
+    first = str(world.do("GET", f"{world.product_path}/deposits/newest", "vendor")["id"])
+    world.deposit()
+    opened = _opened_without_the_service(world, tmp_path, first, HOLDERS[:2])
+    assert opened == tar_of(A_PYTHON_PROJECT)
+
+
+def test_other_holders_get_shares_and_everything_sealed_to_their_key(
+    settled_release: SettledFolder, tmp_path: Path
+) -> None:
+    world = Continued.copied(settled_release, tmp_path / "one")
+    first = str(world.do("GET", f"{world.product_path}/deposits/newest", "vendor")["id"])
+    world.deposit()
+    world.close()
+    of_before = SettledFolder(tmp_path / "one", world.agreement, world.tokens)
+    later = ContinuedByOthers.copied(of_before, tmp_path / "two")
+    later.deposit()
+    opened = _opened_without_the_service(later, tmp_path / "two", first, OTHERS[:3])
+    assert opened == tar_of(A_PYTHON_PROJECT)
+    copies = tmp_path / "two" / "copies"
+    assert not list(copies.glob(".*"))
+    assert len(list(copies.glob("*/holders/*.age"))) == len(OTHERS)
+    for share in copies.glob("*/holders/*.age"):
+        for earlier in HOLDERS:
+            with pytest.raises(EscrowError):
+                age.decrypt_bytes(share.read_bytes(), [earlier])
+
+
+def test_a_dealing_that_a_kill_cut_off_is_finished_or_forgotten(tmp_path: Path) -> None:
+    holders = Holders(2, tuple(str(one.recipient) for one in HOLDERS))
+    agreement, copies = AgreementId("agr_one"), tmp_path / "copies"
+    ContinuityFolder(copies, holders).deal_key(agreement)
+    left = copies / ".unfinished" / agreement
+    shutil.copytree(copies / agreement, left)
+    ContinuityFolder(copies, holders)
+    assert not left.exists()
+    (copies / ".unfinished").mkdir()
+    (copies / agreement).rename(left)
+    assert ContinuityFolder(copies, holders).has_key(agreement)
+
+
 def test_copies_are_exported_again_and_again(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("ESCROW_HOME", str(tmp_path / "home"))
     with pytest.raises(NoContinuityCopies):
@@ -159,6 +230,15 @@ def test_copies_are_exported_again_and_again(tmp_path: Path, monkeypatch, capsys
         copies.deal_key(AgreementId(agreement))
         export(tmp_path / "out")
     assert (tmp_path / "out" / "agr_two" / "holders" / "3.age").exists()
+    copies.forget_agreement(AgreementId("agr_two"))
+    fewer = Holders(2, tuple(str(one.recipient) for one in OTHERS[:3]))
+    for number in range(4, 6):
+        (tmp_path / "out" / "agr_two" / "holders" / f"{number}.age").write_bytes(b"of before")
+    ContinuityFolder(tmp_path / "home" / "keyholder" / "continuity", fewer).deal_key(
+        AgreementId("agr_two")
+    )
+    export(tmp_path / "out")
+    assert len(list((tmp_path / "out" / "agr_two" / "holders").glob("*.age"))) == 3
     runbook()
     assert capsys.readouterr().out.endswith((tmp_path / "out" / "RUNBOOK.md").read_text())
 
