@@ -110,6 +110,7 @@ def manage(
         del state.keys[name]
         return 204, None
     shown = {"name": name, "type": key["type"], "deletion_allowed": key["deletion_allowed"]}
+    shown |= {"latest_version": 1, "min_available_version": 0, "keys": {"1": key["made_at"]}}
     return 200, {"data": shown}
 
 
@@ -136,5 +137,6 @@ def make(state: TransitServer, name: str, kind: str) -> dict:
         "type": kind,
         "secret": AESGCM.generate_key(256),
         "deletion_allowed": False,
+        "made_at": int(time.time()),
     }
     return state.keys[name]

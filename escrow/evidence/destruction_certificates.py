@@ -22,11 +22,16 @@ class DestroyedKey:
     """A key of the key manager that is gone.
 
     Args:
-        receipt: what the key manager answers when it is asked for the key afterwards.
+        manager: which key manager it was, by its own account.
+        versions: number of each version that was destroyed, and when it was made (RFC 3339; None
+            where the manager keeps no dates), as it said when the destruction was intended.
+        receipt: the manager's own words when it is asked for the key afterwards.
     """
 
     key_id: str
     destroyed_at: datetime
+    manager: str
+    versions: Sequence[tuple[int, str | None]]
     receipt: str
 
 
@@ -85,7 +90,13 @@ def _predicate(stamp: Stamp, facts: DestructionFacts) -> dict[str, object]:
         "graceEndedAt": rfc3339(facts.grace_ended_at),
         "confirmations": {"k": facts.k, "n": facts.n, "acts": list(facts.confirmations)},
         "keys": [
-            {"id": one.key_id, "destroyedAt": rfc3339(one.destroyed_at), "receipt": one.receipt}
+            {
+                "id": one.key_id,
+                "manager": one.manager,
+                "versions": [{"version": at, "madeAt": made} for at, made in one.versions],
+                "destroyedAt": rfc3339(one.destroyed_at),
+                "receipt": one.receipt,
+            }
             for one in facts.keys
         ],
         "headerRecordsDeleted": facts.header_records,

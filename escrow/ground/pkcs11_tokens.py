@@ -127,6 +127,26 @@ class Token:
         """Tell whether there is a key of this label."""
         return self._run(lambda: bool(self._found(ObjectClass.SECRET_KEY, label)))
 
+    def count(self, label: str, note: str) -> tuple[int, int]:
+        """Return how many secret keys of one label, and notes of another, the token lists."""
+        return self._run(
+            lambda: (
+                len(self._found(ObjectClass.SECRET_KEY, label)),
+                len(self._found(ObjectClass.DATA, note)),
+            )
+        )
+
+    def describe(self) -> str:
+        """Return which token this is, by its own account: label, maker, model, serial number."""
+
+        def ask() -> str:
+            token = self._opened().token
+            serial = bytes(token.serial).decode("ascii", "replace")
+            named = f"{token.manufacturer_id} {token.model}, serial {serial}"
+            return f"PKCS#11 token {token.label} ({named})"
+
+        return self._run(ask)
+
     def has_note(self, label: str) -> bool:
         """Tell whether there is a note of this label."""
         return self._run(lambda: bool(self._found(ObjectClass.DATA, label)))

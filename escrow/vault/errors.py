@@ -206,6 +206,19 @@ class KeyManagerUnavailable(Unavailable):
     code = "vault.key-manager-unavailable"
 
 
+class KeyStillThere(Unavailable):
+    """The key manager was told to destroy a key, and says that it has it still."""
+
+    code = "vault.key-still-there"
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(
+            f"A key was to be destroyed, and the key manager still has it: {answer}.",
+            "Nothing was certified; see in the key manager what keeps the key, and it is tried "
+            "again.",
+        )
+
+
 # --- shares, ceremony, lanes, permits ---------------------------------------------------------
 
 

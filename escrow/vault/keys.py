@@ -12,12 +12,16 @@ import os
 import re
 import secrets
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from escrow.ground.clock import rfc3339
 from escrow.ground.paths import sync_folder
 from escrow.vault.errors import (
     BadKeyId,
@@ -37,6 +41,22 @@ _KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 class InsecureKeyManager(UserWarning):
     """A key manager keeps its keys where a copy of the disk holds them."""
+
+
+@dataclass(frozen=True)
+class KeyAccount:
+    """What a key manager says of a key at one moment, for a certificate to repeat.
+
+    Args:
+        manager: which one it is, for people.
+        versions: number of each version of a live key, and when it was made where that is known;
+            empty when there is no live key.
+        answer: its own word on the key, as it gave it.
+    """
+
+    manager: str
+    versions: Mapping[int, datetime | None]
+    answer: str
 
 
 class KeyManager(Protocol):
@@ -87,6 +107,10 @@ class KeyManager(Protocol):
         Raises:
             KeyMissing: there never was one.
         """
+        ...
+
+    def account_of(self, key_id: str) -> KeyAccount:
+        """Return what the manager says of a key, live or destroyed; it is asked anew."""
         ...
 
 
@@ -167,6 +191,17 @@ class FileKeyManager:
             path.unlink()
         sync_folder(self._folder)
 
+    def account_of(self, key_id: str) -> KeyAccount:
+        """Return which of the key's two files are there."""
+        path, tombstone = self._path(key_id), self._tombstone(key_id)
+        is_live = path.exists() and not tombstone.exists()
+        words = [
+            f"{one.name} of {rfc3339(_made_at(one))}" if one.exists() else f"no {one.name}"
+            for one in (path, tombstone)
+        ]
+        versions = {1: _made_at(path)} if is_live else {}
+        return KeyAccount("key files of this service", versions, ", ".join(words))
+
     def _cipher(self, key_id: str) -> AESGCM:
         path = self._path(key_id)
         if self._tombstone(key_id).exists():
@@ -205,6 +240,11 @@ def check_key_id(key_id: str) -> None:
 def bound(key_id: str, aad: bytes) -> bytes:
     """Return what is authenticated beside a record: its key and where it belongs."""
     return key_id.encode() + b"\0" + aad
+
+
+def _made_at(path: Path) -> datetime:
+    # Nobody writes into a key's file or its tombstone after it was made.
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -21,6 +21,7 @@ from escrow.vault.keys import (
     BLOB_VERSION,
     NONCE_BYTES,
     TAG_BYTES,
+    KeyAccount,
     bound,
     check_key_id,
     destroyed,
@@ -87,6 +88,14 @@ class TokenKeyManager:
             self._token.destroy_secret_key(self._label(key_id), self._gone(key_id))
         except TokenKeyMissing:
             raise missing(key_id) from None
+
+    def account_of(self, key_id: str) -> KeyAccount:
+        """Return how many keys and notes of this id the token lists; it knows no dates."""
+        label, gone = self._label(key_id), self._gone(key_id)
+        keys, notes = self._token.count(label, gone)
+        answer = f"{keys} secret keys labelled {label}, {notes} notes labelled {gone}"
+        versions = dict.fromkeys(range(1, keys + 1)) if not notes else {}
+        return KeyAccount(self._token.describe(), versions, answer)
 
     def _check_live(self, key_id: str) -> None:
         if self._token.has_note(self._gone(key_id)):

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +26,13 @@ import requests
 from hvac import exceptions
 
 from escrow.vault.errors import KeyManagerUnavailable, UnwrapFailed
-from escrow.vault.keys import bound, check_key_id, destroyed, exists, missing
+from escrow.vault.keys import KeyAccount, bound, check_key_id, destroyed, exists, missing
 
 _VERSION: Final = b"\x02"
 _VERSION_BYTES: Final = 4
 _TYPE: Final = "aes256-gcm96"
+# Vault says a line; whatever stands in its place is not to fill a certificate.
+_MAX_ANSWER_CHARS: Final = 400
 _CIPHERTEXT = re.compile(r"vault:v([1-9]\d{0,8}):([A-Za-z0-9+/=]+)")
 
 
@@ -125,6 +129,28 @@ class TransitKeyManager:
                 )
                 transit.delete_key(name, mount_point=self._mount)
 
+    def account_of(self, key_id: str) -> KeyAccount:
+        """Return the engine's answers on the key and on the note that it is destroyed."""
+        with self._transit():
+            words, found = [], []
+            for name in (self._name(key_id), self._gone(key_id)):
+                versions, word = self._asked_for(name)
+                found.append(versions)
+                words.append(f"{self._mount}/keys/{name}: {word}")
+        live, noted = found
+        manager = f"transit engine {self._mount} of Vault"
+        return KeyAccount(manager, {} if noted else live, "; ".join(words))
+
+    def _asked_for(self, name: str) -> tuple[dict[int, datetime | None], str]:
+        """Return a key's versions with their times, and Vault's answer in its own words."""
+        try:
+            data = self._client.secrets.transit.read_key(name, mount_point=self._mount)["data"]
+        except exceptions.InvalidPath as problem:
+            return {}, f"404 {(problem.text or '').strip()}"[:_MAX_ANSWER_CHARS]
+        made = {int(number): _time(at) for number, at in dict(data.get("keys") or {}).items()}
+        said = {one: data.get(one) for one in ("latest_version", "min_available_version", "keys")}
+        return made, f"200 {json.dumps(said)}"[:_MAX_ANSWER_CHARS]
+
     def _make(self, transit: Any, name: str) -> None:  # noqa: ANN401 - hvac has no types
         transit.create_key(
             name,
@@ -169,6 +195,11 @@ class TransitKeyManager:
     def _gone(self, key_id: str) -> str:
         check_key_id(key_id)
         return f"{self._prefix}-gone-{key_id}"
+
+
+def _time(at: object) -> datetime | None:
+    """Return when Vault made a version; it tells seconds of a symmetric key."""
+    return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else None
 
 
 def _text(data: bytes) -> str:

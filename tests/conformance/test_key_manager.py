@@ -5,6 +5,7 @@ import time
 import uuid
 from abc import abstractmethod
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ AAD = b"where it belongs"
 
 
 class KeyManagerConformance:
+    # In its account of the key "one" once that is destroyed.
+    word_of_destruction: str
+
     @abstractmethod
     def make_keys(self, folder: Path) -> KeyManager: ...
 
@@ -100,6 +104,19 @@ class KeyManagerConformance:
         keys.destroy_key("one")
         assert keys.unwrap("two", blob, AAD) == b"secret"
 
+    def test_it_gives_its_own_account_of_a_key(self, keys: KeyManager) -> None:
+        live, other = keys.account_of("one"), keys.account_of("two")
+        assert (list(live.versions), live.manager) == ([1], other.manager)
+        made_at = live.versions[1]
+        assert made_at is None or abs(datetime.now(UTC) - made_at) < timedelta(minutes=1)
+        keys.destroy_key("one")
+        gone = keys.account_of("one")
+        assert (gone.versions, gone.manager) == ({}, live.manager)
+        assert gone.answer != live.answer
+        assert self.word_of_destruction in gone.answer
+        assert keys.account_of("two") == other
+        assert keys.account_of("three").versions == {}
+
     @pytest.mark.parametrize("key_id", ("", ".", "../x", "a/b", "a\n", "é", "x" * 129, "-a"))
     def test_an_id_that_is_no_name_is_refused(self, keys: KeyManager, key_id: str) -> None:
         for act in (keys.create_key, keys.has_key, keys.destroy_key):
@@ -112,6 +129,8 @@ class KeyManagerConformance:
 
 
 class TestFileKeyManager(KeyManagerConformance):
+    word_of_destruction = "no one.key, one.destroyed of "
+
     def make_keys(self, folder: Path) -> FileKeyManager:
         with pytest.warns(InsecureKeyManager, match="copy of the disk"):
             return FileKeyManager(folder / "keys")
@@ -140,6 +159,8 @@ class TestFileKeyManager(KeyManagerConformance):
 
 
 class TestTokenKeyManager(KeyManagerConformance):
+    word_of_destruction = "0 secret keys labelled "
+
     @pytest.fixture(scope="class")
     @classmethod
     def token(cls) -> Token:
@@ -151,6 +172,11 @@ class TestTokenKeyManager(KeyManagerConformance):
 
     def make_keys(self, folder: Path) -> TokenKeyManager:
         return TokenKeyManager(self.token, self.prefix)
+
+    def test_it_says_which_token_it_is(self, keys: KeyManager) -> None:
+        manager = keys.account_of("one").manager
+        assert manager.startswith(f"PKCS#11 token {LABEL} (SoftHSM project ")
+        assert "serial " in manager
 
     def test_records_are_those_of_the_file_key_manager(self, keys: KeyManager) -> None:
         blob = keys.wrap("one", b"secret", AAD)
@@ -197,6 +223,8 @@ class TestTokenKeyManager(KeyManagerConformance):
 
 
 class TestTransitKeyManager(KeyManagerConformance):
+    word_of_destruction = 'transit/keys/escrow-key-one: 404 {"errors": []}; '
+
     @pytest.fixture(autouse=True)
     def vault(self) -> Iterator[TransitServer]:
         with transit_server() as self.server:

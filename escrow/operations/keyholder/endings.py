@@ -50,6 +50,7 @@ from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.lanes import Lanes, check_not_needed
 from escrow.operations.keyholder.rights import rights_now
 from escrow.register import records as register
+from escrow.vault.errors import KeyStillThere
 from escrow.vault.lasting_headers import key_id_of
 from escrow.vault.shreds import records as shreds
 
@@ -103,6 +104,7 @@ class Endings:
         Raises:
             EndingStepNotPossible, AgreementChanged, BeneficiaryNotServed, EndingTooEarly,
             HoldStands, RequestOpen, TooFewWords, BackupHorizonUnknown: not now.
+            KeyStillThere: the key manager does not destroy it.
             HeadBehind, ChainBroken, NotInLedger, EndingHistoryBroken: ledger and database disagree.
         """
         on = self._on
@@ -227,11 +229,12 @@ class Endings:
             ending.id,
             head=events[-1].entry_sha256,
             confirmations=[one.act.sha256 for one in words],
+            key_versions=self._key_versions(sight.agreement_id),
         )
 
     def _destroy(self, session: Session, sight: Sight, ending: Ending) -> None:
         on, now = self._on, self._on.clock.now()
-        key = self._destroy_key(sight.agreement_id, now)
+        key = self._destroy_key(sight.agreement_id, ending, now)
         if on.continuity is not None:
             # What opens without the key must not outlive it.
             on.continuity.forget_agreement(sight.agreement_id)
@@ -268,7 +271,17 @@ class Endings:
         )
         register.add(session, ended)
 
-    def _destroy_key(self, agreement_id: AgreementId, now: datetime) -> DestroyedKey:
+    def _key_versions(self, agreement_id: AgreementId) -> list[list[object]]:
+        """Return what the key manager says of the key while it is there, for the intent to keep."""
+        account = self._on.keys.account_of(key_id_of(agreement_id))
+        return [
+            [number, rfc3339(made_at) if made_at else None]
+            for number, made_at in sorted(account.versions.items())
+        ]
+
+    def _destroy_key(
+        self, agreement_id: AgreementId, ending: Ending, now: datetime
+    ) -> DestroyedKey:
         """Destroy the key-encryption key, and return what the key manager says then.
 
         Before the rows go: a crash in between leaves records that nothing opens, and is taken up
@@ -277,8 +290,11 @@ class Endings:
         key_id, keys = key_id_of(agreement_id), self._on.keys
         if keys.has_key(key_id):
             keys.destroy_key(key_id)
-        receipt = "present" if keys.has_key(key_id) else "no live key of this id"
-        return DestroyedKey(key_id, now, receipt)
+        after, intent = keys.account_of(key_id), ending.mark(Step.INTEND)
+        if after.versions:
+            raise KeyStillThere(after.answer)
+        versions = [] if intent is None else intent.data.get("key_versions", [])
+        return DestroyedKey(key_id, now, after.manager, versions, after.answer)
 
     def _shred_unserved(
         self, session: Session, product_id: ProductId, agreement_id: AgreementId, ending: Ending

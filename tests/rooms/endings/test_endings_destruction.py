@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from escrow.ground.identifiers import AgreementId
 from escrow.ground.signatures import PublicKey
 from escrow.testing.endings import WORDS
 from escrow.vault import records as vault
-from escrow.vault.errors import KeyDestroyed
+from escrow.vault.errors import KeyDestroyed, KeyStillThere
 from escrow.vault.lasting_headers import key_id_of
 
 
@@ -49,7 +50,13 @@ def test_asked_for_served_waited_for_confirmed_and_certified(world, endings) -> 
     checked = check_document(text, world.ledger.trust_root)
     assert checked.kind.title == "destruction certificate"
     said = checked.predicate
-    assert [one["id"] for one in said["keys"]] == [key_id]
+    (key,) = said["keys"]
+    assert (key["id"], key["manager"]) == (key_id, "key files of this service")
+    assert [one["version"] for one in key["versions"]] == [1]
+    assert key["versions"][0]["madeAt"]
+    # In the key manager's own words.
+    assert key["receipt"] == key_manager(world).account_of(key_id).answer
+    assert f"no {key_id}.key, {key_id}.destroyed of " in key["receipt"]
     assert said["backupHorizon"]["days"] == 35
     assert len(said["confirmations"]["acts"]) == 2
     assert said["unreadablePayloads"]
@@ -126,7 +133,26 @@ def test_killed_after_the_intent_it_is_taken_up_again(world, endings, place, mon
     assert world.do("GET", f"/endings/{ending}", "vendor")["state"] == "destroying"
     world.rooms.endings.push_all_on()
     assert world.do("GET", f"/endings/{ending}", "vendor")["state"] == "destroyed"
-    assert world.ask("GET", f"/endings/{ending}/certificate", "vendor").is_success
+    document = world.do("GET", f"/endings/{ending}/certificate", "vendor")
+    (key,) = json.loads(base64.b64decode(key_of(document)))["predicate"]["keys"]
+    # Also of a key that was gone before: the intent has kept what the manager said of it.
+    assert [one["version"] for one in key["versions"]] == [1]
+    assert headers(world) == 0
+
+
+def test_a_key_that_its_manager_does_not_let_go_is_certified_by_nobody(
+    world, endings, monkeypatch
+) -> None:
+    ending = endings.until_confirmable()
+    endings.confirm(ending, "agent_1")
+    with monkeypatch.context() as stuck:
+        stuck.setattr(key_manager(world), "destroy_key", lambda _: None)
+        endings.confirm(ending, "agent_2")
+        with pytest.raises(KeyStillThere):
+            world.keyholder.destroy_agreement(ending)
+    assert world.ask("GET", f"/endings/{ending}/certificate", "vendor").is_error
+    assert headers(world) > 0
+    world.keyholder.destroy_agreement(ending)
     assert headers(world) == 0
 
 
