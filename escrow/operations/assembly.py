@@ -178,7 +178,9 @@ def assemble_worker(on: Footing, keys: WorkerKeys, scratch: Scratch) -> Worker:
     stamper = Stamper(on.database, anchors.authorities, on.clock)
     # The worker alone opens the second copy.
     replica = replica_place(on.settings, on.clock)
-    keeper = StoreKeeper(on.database, on.blobs, replica, on.clock, scribe, on.root.ledger_keys)
+    keeper = StoreKeeper(
+        on.database, on.blobs, replica, on.clock, scribe, on.root.ledger_keys, on.keyholder
+    )
     return Worker(on, runner, sender, collector, stamper, keeper, scratch.logs, watch)
 
 

@@ -11,6 +11,7 @@ from escrow.ground.identifiers import (
     AgreementId,
     DepositId,
     DocumentId,
+    PartId,
     ProductId,
     RequestId,
 )
@@ -112,6 +113,13 @@ class RemoteKeyholder:
     def destroy_agreement(self, ending_id: str) -> None:
         """Have a destruction decided and carried out; safe to repeat."""
         call(self._line, "destroy-agreement", {"ending_id": ending_id})
+
+    def restore_headers(
+        self, agreement_id: AgreementId, deposit_id: DepositId, part_id: PartId
+    ) -> None:
+        """Have the offered header records of a part proven and written again; safe to repeat."""
+        arguments = {"agreement_id": agreement_id, "deposit_id": deposit_id, "part_id": part_id}
+        call(self._line, "restore-headers", arguments)
 
     def _ask(self, verb: str, **arguments: str) -> dict[str, str]:
         answer = call(self._line, verb, arguments)

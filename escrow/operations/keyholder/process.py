@@ -52,6 +52,7 @@ from escrow.operations.keyholder.grounds import Grounds, grounds_of
 from escrow.operations.keyholder.key_managers import key_manager_of, load_key_manager
 from escrow.operations.keyholder.lanes import Lanes
 from escrow.operations.keyholder.releases import Releases
+from escrow.operations.keyholder.restoring import Restoring
 from escrow.operations.keyholder.wire import PORTAL, keyholder_desk
 from escrow.operations.running import begin
 from escrow.vault import age
@@ -175,6 +176,7 @@ def verbs_of(
         "carry-out-session": custody.carry_out_session,
         "shred-deposit": endings.shred_deposit,
         "destroy-agreement": endings.destroy_agreement,
+        "restore-headers": Restoring(grounds).restore_headers,
     }
 
 

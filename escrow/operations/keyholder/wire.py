@@ -48,7 +48,13 @@ _PORTAL = _ANYBODY | {
 }
 
 # The worker verifies one deposit after the other, and seals what it found. It reads no document.
-_WORKER = _ANYBODY | {"open-for-verification", "close-lane", "documents-recipient"}
+# It has the second copies, and so what the database lost.
+_WORKER = _ANYBODY | {
+    "open-for-verification",
+    "close-lane",
+    "documents-recipient",
+    "restore-headers",
+}
 
 MAY_ASK: Mapping[str, frozenset[str]] = {
     PORTAL: _PORTAL,

@@ -16,6 +16,7 @@ from escrow.vault.blobs import BlobStore
 from escrow.vault.storage.places import Place
 from escrow.vault.storage.records import PRIMARY
 from escrow.vault.storage.replicating import Replicator
+from escrow.vault.storage.restoring import HeaderKeeper, HeaderRestorer
 from escrow.vault.storage.scrubbing import Scrubber
 
 # One account may be lost at any time; the look is three indexed reads.
@@ -34,6 +35,7 @@ class StoreKeeper:
         clock: the service's.
         scribe: of the worker.
         keys: of the ledger and of the roles, as they are pinned here.
+        keyholder: brings lost header records back; None where nobody is asked.
     """
 
     def __init__(
@@ -44,11 +46,16 @@ class StoreKeeper:
         clock: Clock,
         scribe: Scribe,
         keys: TrustedLogKeys,
+        keyholder: HeaderKeeper | None = None,
     ) -> None:
         inventory = RoomsInventory(LetGo(keys))
         primary = Place(PRIMARY, blobs)
         self.has_replica = replica is not None
         self.replicator = Replicator(database, inventory, primary, replica, clock)
+        shelf = replica.shelf if replica else None
+        self.restorer = (
+            HeaderRestorer(database, shelf, keyholder, clock) if shelf and keyholder else None
+        )
         self.scrubber = Scrubber(
             self.replicator, database, inventory, primary, replica, clock, scribe
         )
@@ -61,6 +68,8 @@ def keep_stored(
     while not stopping.wait(round_seconds):
         try:
             keeper.replicator.round(stopping.is_set)
+            if keeper.restorer is not None:
+                keeper.restorer.round()
             if keeper.scrubber.is_slice_due():
                 keeper.scrubber.run("slice", stopping.is_set)
         except Unavailable as problem:

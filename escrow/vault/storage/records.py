@@ -48,6 +48,8 @@ class HeaderCopyRow(SQLModel, table=True):
     sha256: str = Field(max_length=64)
     state: str = Field(default=HELD, max_length=16)
     noted_at: datetime = Field(sa_type=UtcDateTime)
+    # The replica's record, where the row was lost: for the keyholder to prove and write again.
+    offered: str | None = Field(default=None, sa_type=sa.Text)
     exported_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     read_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
 
@@ -78,6 +80,12 @@ PartKey = tuple[str, str, str]
 def add(session: Session, rows: Iterable[SQLModel]) -> None:
     """Insert rows."""
     session.add_all(list(rows))
+    session.flush()
+
+
+def remove(session: Session, row: SQLModel) -> None:
+    """Delete a row."""
+    session.delete(row)
     session.flush()
 
 
