@@ -174,12 +174,8 @@ def test_a_database_writer_deletes_the_event_of_a_hold(world, endings, replaced)
     endings.withdraw(replaced)
     endings.hold()
     world.keyholder.sequence()
-    with world.database.writing() as session:
-        triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        for name in session.execute(sa.text(triggers)).scalars().all():
-            session.execute(sa.text(f"DROP TRIGGER {name}"))
-        gone = "UPDATE ledger_entry SET stream_id = 'agr_gone' WHERE type LIKE 'endings:hold%'"
-        session.execute(sa.text(gone))
+    gone = "UPDATE ledger_entry SET stream_id = 'agr_gone' WHERE type = ?"
+    world.ledger.tamper(gone, EVENT[Step.PLACE])
     world.clock.moment += timedelta(days=15)
     with pytest.raises(EscrowError):
         shred(world, replaced)
