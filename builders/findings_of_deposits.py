@@ -58,6 +58,14 @@ UNPACKING = (
         untested=True,
     ),
     FindingType(
+        "E-UNPACK-CLIENT-SEALED",
+        "A part was sealed by its vendor: received, not verifiable",
+        "warn",
+        "The part '{part}' is client-sealed and was not opened: received, not verifiable.",
+        "Deposit it without sealing it first; it is sealed when it arrives, and verified.",
+        untested=True,
+    ),
+    FindingType(
         "E-UNPACK-DUPLICATE",
         "An archive holds the same name more than once",
         "warn",

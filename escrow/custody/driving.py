@@ -14,8 +14,13 @@ from typing import Protocol
 from escrow.custody import records
 from escrow.custody.answering import take_answer
 from escrow.custody.asking import ask_agents
-from escrow.custody.notifying import tell_of_keys, tell_of_session, tell_of_standing
-from escrow.custody.reading import view_of_custody
+from escrow.custody.notifying import (
+    tell_of_keys,
+    tell_of_not_opening,
+    tell_of_session,
+    tell_of_standing,
+)
+from escrow.custody.reading import parts_not_opening, view_of_custody
 from escrow.custody.scheduling import SCHEDULE, panels_due
 from escrow.custody.sessions import WITH_SHARES, Purpose
 from escrow.custody.standing import Standing
@@ -154,6 +159,7 @@ class CustodyDriver:
         for agreement_id in unsound:
             with self.database.writing() as session:
                 tell_of_standing(session, self.scribe, agreement_id, self.clock.now())
+                tell_of_not_opening(session, self.scribe, agreement_id, self.clock.now())
 
     def _open(self, session_id: str) -> None:
         self.keyholder.open_session(session_id)
@@ -184,7 +190,10 @@ class CustodyDriver:
 
 def _is_unsound(session: Session, agreement_id: AgreementId, now: datetime) -> bool:
     view = view_of_custody(session, agreement_id, now)
-    return view is not None and (view.standing is not Standing.SOUND or bool(view.overdue))
+    if view is None:
+        return False
+    is_sound = view.standing is Standing.SOUND and not view.overdue
+    return not is_sound or bool(parts_not_opening(session, agreement_id))
 
 
 def _has_every_answer(session: Session, session_id: str) -> bool:

@@ -7,11 +7,12 @@
     Refused       SessionOver, SessionNotOpen, AnswerTaken, TooFewShares, NotAccepted,
                   CanaryWaits
     NotFound      SessionUnknown
+    Tampered      SealingKeyNotProven
 """
 
 from __future__ import annotations
 
-from escrow.ground.errors import InvalidInput, NotFound, NotPermitted, Refused
+from escrow.ground.errors import InvalidInput, NotFound, NotPermitted, Refused, Tampered
 
 
 class AnswerMalformed(InvalidInput):
@@ -122,6 +123,18 @@ class NotAccepted(Refused):
         super().__init__(
             "The parties of the agreement in force have not all accepted the newest text.",
             "Have each sign it: 'escrow agreement accept'.",
+        )
+
+
+class SealingKeyNotProven(Tampered):
+    """The ledger does not bear out that a key is the one that the agents hold shares of."""
+
+    code = "custody.sealing-key-not-proven"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The key that was sent is not to be sealed to: {why}.",
+            "Seal nothing to it; ask again, and if it stays so tell the agents and the operator.",
         )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from agreements.terms import Agreement
 from escrow.custody import records
-from escrow.custody.reading import view_of_custody
+from escrow.custody.reading import parts_not_opening, view_of_custody
 from escrow.custody.sessions import ANSWERING_TIME
 from escrow.custody.standing import GRACE, Standing
 from escrow.ground.database import Session
@@ -40,7 +40,7 @@ def tell_of_session(session: Session, scribe: Scribe, session_id: str, now: date
             continue
         for word in ("asked", *(["reminded"] if is_late else [])):
             notice = NoticeToSend(
-                key=f"{session_id}:{word}:{_short(agent.email)}",
+                key=f"{session_id}:{word}:{short_of(agent.email)}",
                 kind=Kind.CUSTODY_SESSION_OPEN,
                 reader=Reader.AGENT,
                 to=agent.email,
@@ -61,7 +61,7 @@ def tell_of_keys(session: Session, scribe: Scribe, session_id: str, now: datetim
     terms = _terms_dealt_to(session, agreement_id, done[0].fresh_epoch or 0)
     for agent in terms.agents:
         notice = NoticeToSend(
-            key=f"{session_id}:dealt:{_short(agent.email)}",
+            key=f"{session_id}:dealt:{short_of(agent.email)}",
             kind=Kind.CEREMONY_NEEDED,
             reader=Reader.AGENT,
             to=agent.email,
@@ -86,9 +86,9 @@ def tell_of_standing(
     if view.standing not in _KIND_OF:
         return
     terms = _terms_dealt_to(session, agreement_id, view.epoch)
-    for reader, address in _everybody(terms):
+    for reader, address in everybody(terms):
         notice = NoticeToSend(
-            key=f"{agreement_id}:{view.standing}:{view.epoch}:{reader}:{_short(address)}",
+            key=f"{agreement_id}:{view.standing}:{view.epoch}:{reader}:{short_of(address)}",
             kind=_KIND_OF[view.standing],
             reader=reader,
             to=address,
@@ -97,6 +97,25 @@ def tell_of_standing(
             language=terms.language,
         )
         outbox.post(session, scribe, notice, actor=scribe.role, now=now)
+
+
+def tell_of_not_opening(
+    session: Session, scribe: Scribe, agreement_id: AgreementId, now: datetime
+) -> None:
+    """Tell everybody of each client-sealed part that does not open, once."""
+    for _, part_id in parts_not_opening(session, agreement_id):
+        terms, _ = read_version(session, agreement_id, None)
+        for reader, address in everybody(terms):
+            notice = NoticeToSend(
+                key=f"{agreement_id}:not-opening:{part_id}:{reader}:{short_of(address)}",
+                kind=Kind.DEPOSIT_NOT_OPENING,
+                reader=reader,
+                to=address,
+                agreement_id=agreement_id,
+                path=f"/api/v1/agreements/{agreement_id}/custody",
+                language=terms.language,
+            )
+            outbox.post(session, scribe, notice, actor=scribe.role, now=now)
 
 
 def _tell_of_due(
@@ -110,7 +129,7 @@ def _tell_of_due(
     terms = _terms_dealt_to(session, agreement_id, epoch)
     for _, address in _once(Reader.AGENT, (agent.email for agent in terms.agents)):
         notice = NoticeToSend(
-            key=f"{agreement_id}:due:{due_at.date()}:{_short(address)}",
+            key=f"{agreement_id}:due:{due_at.date()}:{short_of(address)}",
             kind=Kind.CUSTODY_DUE,
             reader=Reader.AGENT,
             to=address,
@@ -122,7 +141,8 @@ def _tell_of_due(
         outbox.post(session, scribe, notice, actor=scribe.role, now=now)
 
 
-def _everybody(terms: Agreement) -> Iterator[tuple[Reader, str]]:
+def everybody(terms: Agreement) -> Iterator[tuple[Reader, str]]:
+    """Yield whom to tell what concerns all: agents, vendor and beneficiaries."""
     yield from _once(Reader.AGENT, (agent.email for agent in terms.agents))
     yield from _once(Reader.VENDOR, (contact.email for contact in terms.vendor.contacts))
     for party in terms.beneficiaries:
@@ -138,5 +158,6 @@ def _terms_dealt_to(session: Session, agreement_id: AgreementId, epoch: int) -> 
     return read_version(session, agreement_id, row.agreement_version if row else None)[0]
 
 
-def _short(address: str) -> str:
+def short_of(address: str) -> str:
+    """Return what stands for an address in the key of a notice."""
     return sha256_hex(address.encode())[:16]

@@ -14,6 +14,7 @@ from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId
 from escrow.register.reading import read_version
 from escrow.vault import records as vault
+from escrow.vault.headers import CLIENT_LOCK
 
 
 def view_of_custody(
@@ -55,7 +56,28 @@ def shown_custody(session: Session, agreement_id: AgreementId, now: datetime) ->
         "canary_waits": newest is not None and newest.epoch > view.epoch,
         "burnt": epoch is not None and epoch.burnt_at is not None,
         "concentrated": dict(concentrated(terms)),
+        "not_opening": [
+            {"deposit_id": deposit, "part_id": part}
+            for deposit, part in parts_not_opening(session, agreement_id)
+        ],
     }
+
+
+def parts_not_opening(session: Session, agreement_id: AgreementId) -> list[tuple[str, str]]:
+    """Return deposit and part of each client-sealed header that no agents will open.
+
+    When a key is combined, whatever opens is sealed to the next one. What was left under a key
+    that is burnt did not open, or came too late for it.
+    """
+    newest: dict[str, vault.HeaderRecordRow] = {}
+    for row in vault.headers_of_agreement(session, agreement_id):
+        if row.lock == CLIENT_LOCK:
+            newest[row.part_id] = row
+    burnt: dict[int, bool] = {}
+    for number in {row.epoch for row in newest.values()}:
+        epoch = vault.epoch_of(session, agreement_id, number)
+        burnt[number] = epoch is None or epoch.burnt_at is not None
+    return [(row.deposit_id, row.part_id) for row in newest.values() if burnt[row.epoch]]
 
 
 def agents_on_papers(

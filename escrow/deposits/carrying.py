@@ -38,6 +38,8 @@ def carried_forward(
             payload_sha256=part.payload_sha256,
             payload_size_bytes=part.payload_size_bytes,
             lane_header=b"",
+            client_agreement_id=part.client_agreement_id,
+            client_epoch=part.client_epoch,
             git=part.git,
             carried_from=part.carried_from or part.id,
             as_of=part.as_of,

@@ -42,13 +42,18 @@ def _deposits(session: Session) -> Iterator[tuple[Key, Facts]]:
 
 
 _OF_PART = ("payload_sha256", "payload_size_bytes")
+_OF_SEAL = ("agreement_id", "epoch", "header_sha256")
 
 
 def _part(states: States, recorded: RecordedEvent) -> None:
     data = recorded.event.data
     for one in cast("list[Mapping[str, Any]]", data["parts"]):
         facts: Facts = {name: one[name] for name in (*_OF_PART, "carried_from")}
-        states[(str(one["part_id"]),)] = facts | {"deposit_id": data["deposit_id"]}
+        seal = one.get("client_sealed")
+        states[(str(one["part_id"]),)] = facts | {
+            "deposit_id": data["deposit_id"],
+            "client_sealed": {name: seal[name] for name in _OF_SEAL} if seal else None,
+        }
 
 
 def _parts(session: Session) -> Iterator[tuple[Key, Facts]]:
@@ -59,7 +64,13 @@ def _parts(session: Session) -> Iterator[tuple[Key, Facts]]:
             facts: Facts = {name: getattr(row, name) for name in (*_OF_PART, "deposit_id")}
             # The event names the deposit that the part was sent in, the row the part itself.
             sent = deposit_of.get(row.carried_from, row.carried_from) if row.carried_from else None
-            yield (row.id,), facts | {"carried_from": sent}
+            seal = {
+                "agreement_id": row.client_agreement_id,
+                "epoch": row.client_epoch,
+                "header_sha256": row.client_header_sha256,
+            }
+            sealed_by_vendor = seal if row.client_agreement_id else None
+            yield (row.id,), facts | {"carried_from": sent, "client_sealed": sealed_by_vendor}
 
 
 COMPARERS = (

@@ -104,6 +104,24 @@ class PartInvalid(InvalidInput):
     code = "deposits.part-invalid"
 
 
+class AgreementNotNamed(InvalidInput):
+    """A client-sealed part serves one agreement, and it is not said which, or none of these."""
+
+    code = "deposits.agreement-not-named"
+
+
+class SealingKeyNotCurrent(Refused):
+    """A part was sealed by its vendor to a key of the agreement that is not the current one."""
+
+    code = "deposits.sealing-key-not-current"
+
+
+class SealingsMixed(Refused):
+    """A deposit is sealed by its vendor for one agreement, or by the service for all."""
+
+    code = "deposits.sealings-mixed"
+
+
 class DepositUnfinished(Unavailable):
     """The deposit is stored and logged; its headers or its receipt wait for the keyholder.
 

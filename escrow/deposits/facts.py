@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from escrow.deposits.records import Deposit, Part
 from escrow.evidence.receipts import (
     AgreementFacts,
+    ClientSealFacts,
     DepositFacts,
     GitFacts,
     PartFacts,
@@ -63,6 +64,7 @@ def deposit_facts(
     origins: Mapping[str, str],
     agreements: Sequence[AgreementTerms],
     agents: Mapping[AgreementId, Mapping[str, object] | None],
+    not_served: tuple[AgreementId, ...] = (),
 ) -> DepositFacts:
     """Return the facts of a deposit that is being sealed.
 
@@ -71,7 +73,8 @@ def deposit_facts(
         address: ``vendor/product``.
         parts: sent and carried.
         origins: for each part carried from, the deposit in which it came.
-        agreements: in force now.
+        agreements: that it serves.
+        not_served: in force now, and not served by a deposit that its vendor sealed for one.
     """
     if deposit.number is None or deposit.sealed_at is None:
         raise ValueError("the deposit is not sealed")
@@ -86,6 +89,7 @@ def deposit_facts(
         sealed_at=deposit.sealed_at,
         parts=tuple(_part_facts(part, origins) for part in parts),
         agreements=tuple(_agreement_facts(one, agents.get(one.agreement_id)) for one in agreements),
+        not_served=not_served,
     )
 
 
@@ -105,6 +109,7 @@ def sealed_event(
                 "payload_size_bytes": part.payload_size_bytes,
                 "commitment": part_commitment(salt, part),
                 "carried_from": part.carried_from,
+                **({"client_sealed": part.client_seal.to_event()} if part.client_seal else {}),
             }
             for part in facts.parts
         ],
@@ -128,7 +133,14 @@ def _part_facts(part: Part, origins: Mapping[str, str]) -> PartFacts:
         as_of=part.as_of,
         carried_from=origins[part.carried_from] if part.carried_from else None,
         git=_git_facts(part.git) if part.git else None,
+        client_seal=_client_seal(part),
     )
+
+
+def _client_seal(part: Part) -> ClientSealFacts | None:
+    if part.client_agreement_id is None or part.client_epoch is None:
+        return None
+    return ClientSealFacts(part.client_agreement_id, part.client_epoch, part.client_header_sha256)
 
 
 def _git_facts(git: Mapping[str, Any]) -> GitFacts:

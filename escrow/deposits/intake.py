@@ -22,9 +22,17 @@ from typing import Any
 from escrow.custody.reading import agents_on_papers
 from escrow.deposits import records
 from escrow.deposits.carrying import carried_forward
+from escrow.deposits.client_sealing import (
+    agreements_served,
+    check_alike,
+    resolve_seal,
+    tell_not_served,
+)
 from escrow.deposits.drafts import (
+    ClientSeal,
     OpenDeposit,
     PartDescription,
+    SaidSeal,
     SealedDeposit,
     StoredDeposit,
 )
@@ -50,6 +58,7 @@ from escrow.ground.database import Database, Session
 from escrow.ground.digests import new_salt, sha256_hex
 from escrow.ground.errors import EscrowError, Unavailable
 from escrow.ground.identifiers import (
+    AgreementId,
     DepositId,
     OrganisationId,
     ProductId,
@@ -168,6 +177,22 @@ class Intake:
             records.note_lane(session, deposit_id, lane)
         return OpenDeposit(deposit_id, product_id, lane)
 
+    def resolve_seal(
+        self, session: Session, deposit_id: DepositId, said: SaidSeal | None
+    ) -> ClientSeal | None:
+        """Return what a part is that its vendor says he sealed; None where he says no such thing.
+
+        Raises:
+            DepositUnknown: there is none that it could be a part of.
+            NoAgreementInForce, AgreementNotNamed, SealingKeyNotCurrent: it can be for none.
+        """
+        if said is None:
+            return None
+        row = records.deposit_by_id(session, deposit_id)
+        if row is None:
+            raise DepositUnknown
+        return resolve_seal(session, self._in_force(session, ProductId(row.product_id)), said)
+
     def check_part_welcome(
         self, session: Session, deposit_id: DepositId, part: PartDescription
     ) -> OpenDeposit:
@@ -175,7 +200,7 @@ class Intake:
 
         Raises:
             DepositUnknown, DepositNotOpen: there is none that takes parts.
-            PartInvalid, PartExists: not this part.
+            PartInvalid, PartExists, SealingsMixed: not this part.
         """
         row = records.deposit_by_id(session, deposit_id)
         if row is None:
@@ -191,6 +216,7 @@ class Intake:
                 f"The deposit already has a part {part.kind}/{part.name}.",
                 "Give this part another name, or abandon the deposit and begin anew.",
             )
+        check_alike(present, part.seal)
         if len(present) >= MAX_PARTS:
             raise PartInvalid(
                 f"A deposit has at most {MAX_PARTS} parts.", "Pack several files into an archive."
@@ -209,28 +235,49 @@ class Intake:
         """Add a stored payload to an open deposit; its key goes to the lane alone.
 
         Raises:
-            DepositUnknown, DepositNotOpen, PartInvalid, PartExists: see check_part_welcome.
+            see :meth:`check_part_welcome`.
         """
         deposit = self.check_part_welcome(session, deposit_id, part)
-        header = wrap_file_key(file_key, [parse_recipient(deposit.lane_recipient)])
-        records.add(
-            session,
-            records.Part(
-                id=new_id("prt"),
-                deposit_id=deposit_id,
-                product_id=deposit.product_id,
-                kind=part.kind,
-                name=part.name,
-                media=part.media,
-                size_bytes=sealed.size_bytes,
-                sha256=sealed.sha256,
-                encoding=sealed.encoding,
-                payload_sha256=sealed.payload_sha256,
-                payload_size_bytes=sealed.payload_size_bytes,
-                lane_header=header,
-                git=dict(git) if git else None,
-                as_of=self.clock.now(),
-            ),
+        row = self._part(deposit, part, sealed)
+        row.lane_header = wrap_file_key(file_key, [parse_recipient(deposit.lane_recipient)])
+        row.git = dict(git) if git else None
+        records.add(session, row)
+
+    def add_client_part(
+        self,
+        session: Session,
+        deposit_id: DepositId,
+        part: PartDescription,
+        taken: SealedPayload,
+        header: bytes,
+    ) -> None:
+        """Add a stored payload that its vendor sealed, with the header that he made.
+
+        Raises:
+            see :meth:`check_part_welcome`.
+        """
+        row = self._part(self.check_part_welcome(session, deposit_id, part), part, taken)
+        if part.seal is not None:
+            row.client_agreement_id, row.client_epoch = part.seal.agreement_id, part.seal.epoch
+        row.client_header, row.client_header_sha256 = header, sha256_hex(header)
+        records.add(session, row)
+
+    def _part(
+        self, deposit: OpenDeposit, part: PartDescription, sealed: SealedPayload
+    ) -> records.Part:
+        return records.Part(
+            id=new_id("prt"),
+            deposit_id=deposit.id,
+            product_id=deposit.product_id,
+            kind=part.kind,
+            name=part.name,
+            media=part.media,
+            size_bytes=sealed.size_bytes,
+            sha256=sealed.sha256,
+            encoding=sealed.encoding,
+            payload_sha256=sealed.payload_sha256,
+            payload_size_bytes=sealed.payload_size_bytes,
+            as_of=self.clock.now(),
         )
 
     def finish(self, deposit_id: DepositId, actor: str) -> SealedDeposit:
@@ -250,6 +297,7 @@ class Intake:
             DepositUnknown, DepositNotOpen: there is none to seal.
             DepositBusy: an upload is not complete.
             DepositEmpty: nothing new was sent.
+            AgreementNotNamed, SealingKeyNotCurrent: it is client-sealed, and for none any more.
             NoAgreementInForce: the last agreement ended meanwhile.
             Unavailable: the keyholder could not write the lasting headers now; nothing changed.
         """
@@ -355,7 +403,7 @@ class Intake:
 
     def _seal(self, session: Session, row: records.Deposit, actor: str) -> None:
         deposit_id, product_id = DepositId(row.id), ProductId(row.product_id)
-        agreements = self._in_force(session, product_id)
+        in_force = self._in_force(session, product_id)
         if records.uploads_of(session, deposit_id, "open"):
             raise DepositBusy(
                 "A part of this deposit is still on its way.",
@@ -364,13 +412,16 @@ class Intake:
         sent = records.parts_of(session, deposit_id)
         if not sent:
             raise DepositEmpty("Nothing was sent with this deposit.", "Add a part first.")
+        agreements = agreements_served(session, in_force, sent)
         previous = records.newest_sealed(session, product_id)
         if previous is not None:
             earlier = records.parts_of(session, DepositId(previous.id))
             records.add(session, *carried_forward(deposit_id, sent, earlier))
         row.number = (previous.number or 0) + 1 if previous else 1
         row.state, row.sealed_at, row.salt = "sealed", self.clock.now(), new_salt()
-        self._log_sealed(session, row, agreements, actor)
+        not_served = tuple(one.agreement_id for one in in_force if one not in agreements)
+        self._log_sealed(session, row, agreements, not_served, actor)
+        tell_not_served(session, self.scribe, deposit_id, not_served, self.clock.now())
         records.add(session, row)
         self.jobs.enqueue(
             session,
@@ -385,6 +436,7 @@ class Intake:
         session: Session,
         row: records.Deposit,
         agreements: Sequence[AgreementTerms],
+        not_served: tuple[AgreementId, ...],
         actor: str,
     ) -> None:
         """The statement is fixed before it is signed: the event holds its digest."""
@@ -399,7 +451,7 @@ class Intake:
         agents = {
             one.agreement_id: agents_on_papers(session, one.agreement_id, now) for one in agreements
         }
-        facts = deposit_facts(row, address, parts, origins, agreements, agents)
+        facts = deposit_facts(row, address, parts, origins, agreements, agents, not_served)
         row.receipt_statement = receipt_statement(self.stamp, facts, row.salt)
         digest = sha256_hex(row.receipt_statement)
         entry = self.scribe.append(session, sealed_event(facts, row.salt, digest, actor))
@@ -419,6 +471,7 @@ class Intake:
         document = sign_statement(row.receipt_statement, self.receipt_signer).with_proof(proof)
         receipt = document.to_json()
         with self.database.writing() as session:
+            records.forget_client_headers(session, deposit_id)
             records.note_receipt(session, deposit_id, receipt)
             await_timestamps(session, document, self.clock.now())
         return receipt

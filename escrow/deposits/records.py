@@ -120,6 +120,13 @@ class Part(SQLModel, table=True):
     payload_size_bytes: int = Field(sa_type=sa.BigInteger)
     # Empty for a part carried forward: its headers hang on the part that was sent.
     lane_header: bytes = b""
+    # Of a client-sealed part: the agreement that it serves, the epoch that its vendor named, and,
+    # where it was sent, the header as he made it. Digest and size are then of the whole age file.
+    client_agreement_id: str | None = Field(default=None, max_length=40)
+    client_epoch: int | None = None
+    client_header_sha256: str | None = Field(default=None, max_length=64)
+    # Until it lies under Lock B: agents could open it without the service.
+    client_header: bytes | None = None
     git: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON)
     # The part that was sent, when this deposit took it over.
     carried_from: str | None = Field(default=None, foreign_key="part.id", max_length=40)
@@ -141,6 +148,9 @@ class Upload(SQLModel, table=True):
     length: int = Field(sa_type=sa.BigInteger)
     offset_bytes: int = Field(default=0, sa_type=sa.BigInteger)
     sha256: str | None = Field(default=None, max_length=64)
+    # Set where the vendor sealed the part himself.
+    client_agreement_id: str | None = Field(default=None, max_length=40)
+    client_epoch: int | None = None
     # Where the sealed bytes lie until the part is whole (a name in the blob store's staging).
     staging: str | None = Field(default=None, max_length=80)
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -280,6 +290,14 @@ def note_receipt(session: Session, deposit_id: DepositId, receipt_json: str) -> 
     if row is not None and row.receipt_json is None:
         row.receipt_json = receipt_json
         add(session, row)
+
+
+def forget_client_headers(session: Session, deposit_id: DepositId) -> None:
+    """Empty the headers of client-sealed parts, which lie under Lock B by now."""
+    for part in parts_of(session, deposit_id):
+        if part.client_header is not None:
+            part.client_header = None
+            add(session, part)
 
 
 def note_acknowledged(session: Session, deposit_id: DepositId, now: datetime) -> None:

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
-from escrow.deposits.drafts import PartDescription
+from escrow.deposits.drafts import PartDescription, SaidSeal
 from escrow.deposits.errors import UploadTooLarge
 from escrow.ground.identifiers import DepositId, UploadId
+from escrow.vault.client_sealed import ClientSealedTaker
 from escrow.vault.sealing import PayloadSealer
+
+# Both take bytes as they come; the one seals them, the other stores what its vendor sealed.
+Taker = PayloadSealer | ClientSealedTaker
 
 # A whole disk image fits; a larger part is several parts.
 MAX_UPLOAD_BYTES = 256 * 1024**3
@@ -23,11 +27,13 @@ class UploadRequest:
         part: what it is.
         length: how many bytes it has.
         sha256: of the whole part, when the client knows it; checked at the end.
+        said_seal: where he says that he sealed it himself.
     """
 
     part: PartDescription
     length: int
     sha256: str | None = None
+    said_seal: SaidSeal | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class UploadWriter:
     """The one request that writes to an upload now."""
 
     length: int
-    _sealer: PayloadSealer
+    _sealer: Taker
 
     @property
     def offset(self) -> int:

@@ -17,11 +17,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 from escrow.deposits import records
+from escrow.deposits.drafts import ClientSeal, PartDescription
 from escrow.deposits.errors import (
     ChecksumWrong,
     UploadBusy,
@@ -31,19 +32,22 @@ from escrow.deposits.errors import (
     UploadTooLarge,
     UploadUnknown,
 )
-from escrow.deposits.intake import Intake, PartDescription
+from escrow.deposits.intake import Intake
 from escrow.deposits.upload_values import (
     MAX_UPLOAD_BYTES,
+    Taker,
     UploadRequest,
     UploadState,
     UploadWriter,
 )
 from escrow.ground.clock import Clock
-from escrow.ground.database import Database
+from escrow.ground.database import Database, Session
 from escrow.ground.errors import InvalidInput, NotFound, Refused, Tampered, Unavailable
-from escrow.ground.identifiers import DepositId, TokenId, UploadId, new_id
+from escrow.ground.identifiers import AgreementId, DepositId, TokenId, UploadId, new_id
 from escrow.vault.age_keys import FileKey
 from escrow.vault.blobs import BlobStore
+from escrow.vault.client_sealed import ClientSealedTaker
+from escrow.vault.errors import NotClientSealed
 from escrow.vault.sealing import PayloadSealer, SealedPayload
 
 # A day without a byte: the client is not coming back.
@@ -69,7 +73,7 @@ class _Live:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     pins: int = 0
-    sealer: PayloadSealer | None = None
+    sealer: Taker | None = None
     sealed: SealedPayload | None = None
     secured: int | None = None
     used_at: float = 0.0
@@ -106,14 +110,16 @@ class UploadDesk:
 
         Raises:
             DepositUnknown, DepositNotOpen, PartInvalid, PartExists: see the intake.
+            AgreementNotNamed, SealingKeyNotCurrent: it is client-sealed, and can be for none.
             UploadTooLarge: the part is larger than any may be.
         """
         if request.length > MAX_UPLOAD_BYTES:
             raise UploadTooLarge(
                 f"A part has at most {MAX_UPLOAD_BYTES} bytes.", "Split it into several parts."
             )
-        part = request.part
         with self._database.reading() as session:
+            seal = self._intake.resolve_seal(session, deposit_id, request.said_seal)
+            part = replace(request.part, seal=seal)
             deposit = self._intake.check_part_welcome(session, deposit_id, part)
             open_now = records.uploads_of(session, deposit_id, "open")
         for older in open_now:
@@ -130,6 +136,8 @@ class UploadDesk:
             media=part.media,
             length=request.length,
             sha256=request.sha256,
+            client_agreement_id=seal.agreement_id if seal else None,
+            client_epoch=seal.epoch if seal else None,
             created_at=now,
             expires_at=now + LIFETIME,
             state="open",
@@ -266,7 +274,11 @@ class UploadDesk:
         row.staging = staging.name
         with self._turn(UploadId(row.id), wait=True) as live:
             folder = self._folder(UploadId(row.id))
-            live.sealer = PayloadSealer(staging, FileKey.generate(), scratch=folder)
+            live.sealer = (
+                ClientSealedTaker(staging, row.length, folder)
+                if row.client_agreement_id
+                else PayloadSealer(staging, FileKey.generate(), scratch=folder)
+            )
             live.secured = 0
             with self._database.writing() as session:
                 records.add(session, row)
@@ -312,20 +324,29 @@ class UploadDesk:
             raise UploadsFull("Too many uploads are under way.", "Try again in a moment.", 10)
         _put_away(self._live.pop(min(resting)[1]))
 
-    def _sealer(self, row: records.Upload, live: _Live) -> PayloadSealer:
+    def _sealer(self, row: records.Upload, live: _Live) -> Taker:
         if live.sealer is None:
+            folder = self._folder(UploadId(row.id))
             try:
                 staging = self._blobs.reopen(row.staging or "")
-                live.sealer = PayloadSealer.resume(staging, self._folder(UploadId(row.id)))
-            except (Refused, NotFound, Tampered) as problem:
+                live.sealer = (
+                    ClientSealedTaker.resume(staging, row.length, folder)
+                    if row.client_agreement_id
+                    else PayloadSealer.resume(staging, folder)
+                )
+            except (InvalidInput, Refused, NotFound, Tampered) as problem:
                 self._drop(row, live, "lost")
                 raise UploadGone(f"This upload cannot go on: {problem.reason}", _ANEW) from problem
             live.secured = live.sealer.received_bytes
         return live.sealer
 
-    def _secure(self, row: records.Upload, live: _Live, sealer: PayloadSealer) -> None:
+    def _secure(self, row: records.Upload, live: _Live, sealer: Taker) -> None:
         try:
             sealer.checkpoint()
+        except NotClientSealed:
+            # What is to replace it begins anew: no byte that follows makes it another file.
+            self._drop(row, live, "refused")
+            raise
         except Unavailable:
             # The next request begins from what scratch and staging hold.
             sealer.suspend()
@@ -352,12 +373,9 @@ class UploadDesk:
                 "The part that came is not the one that was announced: its SHA-256 differs.",
                 "Nothing of it was kept; send it again.",
             )
-        part = PartDescription(row.kind, row.name, row.media)
         try:
             with self._database.writing() as session:
-                self._intake.add_part(
-                    session, DepositId(row.deposit_id), part, live.sealed, live.sealer.file_key
-                )
+                self._add_part(session, row, live.sealed, live.sealer)
                 records.close_upload(session, UploadId(row.id), "finished")
         except (InvalidInput, Refused, NotFound):
             # The deposit ended meanwhile, or the like: trying again would change nothing.
@@ -365,6 +383,16 @@ class UploadDesk:
             self._close(row, "refused")
             raise
         live.sealer = live.sealed = None
+
+    def _add_part(
+        self, session: Session, row: records.Upload, sealed: SealedPayload, sealer: Taker
+    ) -> None:
+        deposit_id = DepositId(row.deposit_id)
+        part = PartDescription(row.kind, row.name, row.media, _seal(row))
+        if isinstance(sealer, ClientSealedTaker):
+            self._intake.add_client_part(session, deposit_id, part, sealed, sealer.header)
+        else:
+            self._intake.add_part(session, deposit_id, part, sealed, sealer.file_key)
 
     def _end(self, upload_id: UploadId, state: str) -> None:
         with self._turn(upload_id, wait=False) as live:
@@ -395,6 +423,12 @@ def _put_away(live: _Live) -> None:
             live.sealer.checkpoint()
         live.sealer.suspend()
         live.sealer = None
+
+
+def _seal(row: records.Upload) -> ClientSeal | None:
+    if row.client_agreement_id is None or row.client_epoch is None:
+        return None
+    return ClientSeal(AgreementId(row.client_agreement_id), row.client_epoch)
 
 
 def _state(row: records.Upload, offset: int) -> UploadState:

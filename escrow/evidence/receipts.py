@@ -18,6 +18,9 @@ from escrow.ground.digests import Sha256Hex, commitment
 
 RECEIPT_VERSION = 1
 
+# What every paper says of a part that only its vendor and, together, the agents can open.
+NOT_VERIFIABLE = "received, not verifiable"
+
 
 @dataclass(frozen=True)
 class GitFacts:
@@ -37,6 +40,29 @@ class GitFacts:
 
 
 @dataclass(frozen=True)
+class ClientSealFacts:
+    """What is known of a part that its vendor sealed himself.
+
+    Args:
+        agreement_id: the one agreement that it serves.
+        epoch: of the sealing key that he named.
+        header_sha256: of the header as he made it; None where the part is carried forward.
+    """
+
+    agreement_id: str
+    epoch: int
+    header_sha256: str | None
+
+    def to_event(self) -> dict[str, object]:
+        """Return the form in the ledger's event."""
+        return {
+            "agreement_id": self.agreement_id,
+            "epoch": self.epoch,
+            "header_sha256": self.header_sha256,
+        }
+
+
+@dataclass(frozen=True)
 class PartFacts:
     """One part as received.
 
@@ -45,14 +71,15 @@ class PartFacts:
         name: unique in its kind.
         kind: source, data, docs, …
         media: git-bundle, tar, file, …
-        size_bytes: of the plaintext.
-        sha256: of the plaintext.
+        size_bytes: of the part as received: the plaintext, or the age file that its vendor made.
+        sha256: of the same.
         encoding: identity or zstd, of the payload inside the seal.
         payload_sha256: of the sealed payload.
         payload_size_bytes: of the sealed payload.
         as_of: when this part was really received (earlier than the deposit when carried).
         carried_from: deposit id, when the part was not sent this time.
         git: for parts out of a repository.
+        client_seal: where the vendor sealed it himself.
     """
 
     id: str
@@ -67,6 +94,7 @@ class PartFacts:
     as_of: datetime
     carried_from: str | None = None
     git: GitFacts | None = None
+    client_seal: ClientSealFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +134,8 @@ class DepositFacts:
         received_at: when the last byte had come.
         sealed_at: when everything was stored and logged.
         parts: at least one.
-        agreements: in force at that time.
+        agreements: in force at that time, and served.
+        not_served: ids of those in force that a client-sealed deposit does not serve.
     """
 
     product: str
@@ -118,6 +147,7 @@ class DepositFacts:
     sealed_at: datetime
     parts: tuple[PartFacts, ...]
     agreements: tuple[AgreementFacts, ...] = field(default=())
+    not_served: tuple[str, ...] = ()
 
     @property
     def smallest_k(self) -> int | None:
@@ -167,6 +197,7 @@ def _predicate(stamp: Stamp, deposit: DepositFacts, salt: str) -> dict[str, obje
         "parts": [_part(salt, one) for one in deposit.parts],
         "agreements": [_agreement(one) for one in deposit.agreements],
         "smallestK": deposit.smallest_k,
+        **({"notServed": list(deposit.not_served)} if deposit.not_served else {}),
     }
 
 
@@ -185,6 +216,16 @@ def _part(salt: str, part: PartFacts) -> dict[str, object]:
         "carriedFrom": part.carried_from,
         "commitment": part_commitment(salt, part),
         "git": part.git and _git(part.git),
+        **({"clientSealed": _client_seal(part.client_seal)} if part.client_seal else {}),
+    }
+
+
+def _client_seal(seal: ClientSealFacts) -> dict[str, object]:
+    return {
+        "agreement": seal.agreement_id,
+        "epoch": seal.epoch,
+        "headerSha256": seal.header_sha256,
+        "verification": NOT_VERIFIABLE,
     }
 
 

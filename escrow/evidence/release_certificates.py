@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from escrow.evidence.receipts import NOT_VERIFIABLE
 from escrow.evidence.statements import RELEASE_TYPE, Stamp, statement
 from escrow.ground.clock import rfc3339
 
@@ -35,6 +36,7 @@ class ReleaseFacts:
         clocks: by whose time the vendor's right was judged, so that nobody takes it for more.
         agents: how many agents were known to hold their shares, where that was too few, and which
             organisation alone could open or block; None where there is nothing to say.
+        client_sealed: ids of the parts handed over that their vendor had sealed himself.
     """
 
     agreement_id: str
@@ -62,6 +64,7 @@ class ReleaseFacts:
     intended_at: datetime
     clocks: str
     agents: Mapping[str, object] | None = None
+    client_sealed: tuple[str, ...] = ()
 
 
 def release_statement(stamp: Stamp, facts: ReleaseFacts) -> bytes:
@@ -105,7 +108,14 @@ def _predicate(stamp: Stamp, facts: ReleaseFacts) -> dict[str, object]:
         "offerSha256": facts.offer_sha256,
         "deposits": [{"id": one, "number": number} for one, number in facts.deposits],
         "notOpened": list(facts.not_opened),
+        **_client_sealed(facts.client_sealed),
         "lastVerified": list(facts.last_verified),
         "lastBeforeFiling": list(facts.last_before_filing),
         "intendedAt": rfc3339(facts.intended_at),
     }
+
+
+def _client_sealed(part_ids: tuple[str, ...]) -> dict[str, object]:
+    if not part_ids:
+        return {}
+    return {"clientSealed": {"parts": list(part_ids), "verification": NOT_VERIFIABLE}}

@@ -61,6 +61,8 @@ class Kind(StrEnum):
     DESTRUCTION_CANCELLED = "destruction-cancelled"
     DESTRUCTION_EXECUTED = "destruction-executed"
     DEPOSIT_MISSING = "deposit-missing"
+    DEPOSIT_NOT_SERVING = "deposit-not-serving"
+    DEPOSIT_NOT_OPENING = "deposit-not-opening"
     RECIPIENT_PROOF_DUE = "recipient-proof-due"
     RECIPIENT_UNPROVEN = "recipient-unproven"
     RECIPIENT_CHANGE_PROPOSED = "recipient-change-proposed"
@@ -121,6 +123,8 @@ RULES: Mapping[Kind, KindRule] = MappingProxyType(
         Kind.DESTRUCTION_CANCELLED: KindRule(names_request=False),
         Kind.DESTRUCTION_EXECUTED: KindRule(names_request=False),
         Kind.DEPOSIT_MISSING: KindRule(names_request=False),
+        Kind.DEPOSIT_NOT_SERVING: KindRule(names_request=False),
+        Kind.DEPOSIT_NOT_OPENING: KindRule(names_request=False),
         Kind.RECIPIENT_PROOF_DUE: KindRule(names_request=False, names_day=True),
         Kind.RECIPIENT_UNPROVEN: KindRule(names_request=False),
         Kind.RECIPIENT_CHANGE_PROPOSED: KindRule(names_request=False),

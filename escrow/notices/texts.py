@@ -325,6 +325,29 @@ _ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
                 "agreement says.",
             ),
         ),
+        Kind.DEPOSIT_NOT_SERVING: Wording(
+            "A deposit that does not serve you",
+            "The vendor sealed a deposit of a product of this agreement himself, for another "
+            "agreement. Nothing of it would be released under this one.",
+            _told(
+                vendor="Deposit the same for this agreement, or without sealing it first: then it "
+                "serves every agreement and is verified.",
+                beneficiary="Rely on the deposits before it. That deposits come as agreed, ask of "
+                "the vendor.",
+            ),
+        ),
+        Kind.DEPOSIT_NOT_OPENING: Wording(
+            "A client-sealed deposit does not open",
+            "A part that the vendor had sealed himself does not open to the agents' key: it was "
+            "sealed to another key than he said, or the key changed while it was on its way.",
+            _told(
+                vendor="Seal the part anew to the current key ('escrow deposit sealing-key') and "
+                "deposit it, or deposit it without sealing it first.",
+                beneficiary="Rely on the deposits before it until the vendor has deposited anew; "
+                "the account of custody names the parts.",
+                agent="Nothing to do: it shows in the agreement's account of custody.",
+            ),
+        ),
         Kind.RECIPIENT_PROOF_DUE: Wording(
             "Key of a release to be proven again",
             "A key to which a release to you would be sealed was last proven almost a year ago.",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from escrow.deposits.drafts import PartDescription
+from escrow.deposits.drafts import CLIENT_SEALED, PartDescription, SaidSeal
 from escrow.deposits.errors import ChecksumUnknown, UploadMalformed, UploadUnknown
 from escrow.deposits.upload_values import UploadRequest
 from escrow.ground.errors import NotAuthenticated
@@ -32,6 +32,7 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = {
     "sha1": partial(hashlib.sha1, usedforsecurity=False),
 }
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_EPOCH = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,22 @@ def upload_request_of(request: Request) -> UploadRequest:
             "Upload-Metadata does not say what the part is.", "Send kind, name and media in it."
         )
     part = PartDescription(metadata["kind"], metadata["name"], metadata["media"])
-    return UploadRequest(part, number_of(request, "upload-length"), sha256)
+    length = number_of(request, "upload-length")
+    return UploadRequest(part, length, sha256, _said_seal(metadata))
+
+
+def _said_seal(metadata: Mapping[str, str]) -> SaidSeal | None:
+    """Return what the client says of a part that its vendor sealed; None where he did not."""
+    sealing, epoch = metadata.get("sealing"), metadata.get("epoch")
+    if sealing is None and not {"agreement", "epoch"} & metadata.keys():
+        return None
+    if sealing != CLIENT_SEALED or not (epoch is None or _EPOCH.fullmatch(epoch)):
+        raise UploadMalformed(
+            "Upload-Metadata does not say how the part is sealed.",
+            f"Send sealing '{CLIENT_SEALED}', and with it agreement and epoch (a number), or "
+            "none of the three.",
+        )
+    return SaidSeal(metadata.get("agreement"), int(epoch) if epoch else None)
 
 
 def _metadata(text: str) -> dict[str, str]:

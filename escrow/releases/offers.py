@@ -99,10 +99,14 @@ class Offer:
         found = {part.part_id: part for deposit in self.deposits for part in deposit.parts}
         return tuple(found[one] for one in sorted(found) if found[one].opens)
 
-    def not_opening(self) -> tuple[str, ...]:
-        """Return the ids of the parts that stay closed."""
-        parts = {part.part_id for one in self.deposits for part in one.parts if not part.opens}
-        return tuple(sorted(parts))
+    def not_handed_over(self, handed_over: Iterable[str]) -> tuple[str, ...]:
+        """Return the ids of the parts that stay closed: no header of this key, or none that opened.
+
+        Args:
+            handed_over: ids of what a header was written for.
+        """
+        parts = {part.part_id for one in self.deposits for part in one.parts}
+        return tuple(sorted(parts - set(handed_over)))
 
 
 def parse_offer(unverified: bytes, sha256: object) -> Offer:

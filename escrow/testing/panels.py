@@ -28,8 +28,8 @@ from escrow.testing.custody import CustodyWorld
 from escrow.vault import records as vault
 from escrow.vault.age import FileKey, parse_recipient, wrap_file_key
 from escrow.vault.age_keys import FILE_KEY_BYTES
-from escrow.vault.headers import file_key_commitment, seal_header_record
-from escrow.vault.releasing import AGENTS_LOCK, binding_of
+from escrow.vault.headers import AGENTS_LOCK, file_key_commitment, seal_header_record
+from escrow.vault.releasing import binding_of
 
 _AGREEMENTS_PER_PIECE = 100
 _CALL_SECONDS = 3_600.0

@@ -284,10 +284,26 @@ class PortalWorld:
         self.open_canary(agreement)
         return agreement
 
-    def upload(self, deposit: str, label: str, media: str, content: bytes) -> None:
-        """Upload one part of a draft; ``label`` is ``kind/name``."""
+    def upload(self, deposit: str, label: str, media: str, content: bytes, **said: str) -> None:
+        """Upload one part of a draft; ``label`` is ``kind/name``.
+
+        Raises:
+            ValueError: it was refused, with what was answered.
+        """
+        answer = self.try_uploading(deposit, label, media, content, **said)
+        if answer.status_code != httpx.codes.NO_CONTENT:
+            raise ValueError(f"upload: {answer.status_code} {answer.text}")
+
+    def try_uploading(
+        self, deposit: str, label: str, media: str, content: bytes, **said: str
+    ) -> httpx.Response:
+        """The same; return the last answer.
+
+        Args:
+            said: further metadata.
+        """
         kind, _, name = label.partition("/")
-        fields = {"kind": kind, "name": name, "media": media}
+        fields = {"kind": kind, "name": name, "media": media} | said
         described = ",".join(
             f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in fields.items()
         )
@@ -295,18 +311,18 @@ class PortalWorld:
         created = self.ask(
             "POST", f"/deposits/{deposit}/uploads", "vendor", headers=VERSION_OF_TUS | headers
         )
+        if not created.is_success:
+            return created
         sent = VERSION_OF_TUS | {
             "Authorization": f"Bearer {self.tokens['vendor']}",
             "Content-Type": "application/offset+octet-stream",
             "Upload-Offset": "0",
         }
-        done = self.client.patch(
+        return self.client.patch(
             urljoin(str(created.request.url), created.headers["Location"]),
             content=content,
             headers=sent,
         )
-        if done.status_code != httpx.codes.NO_CONTENT:
-            raise ValueError(f"upload: {done.status_code} {done.text}")
 
     def draft(self) -> str:
         """Open a draft of the product."""

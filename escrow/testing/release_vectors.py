@@ -140,7 +140,7 @@ class Recording:
             headers={
                 one.part_id: sha256_hex(self.sealed.header) for one in self.offer.sent_parts()
             },
-            not_opened=self.offer.not_opening(),
+            not_opened=self.offer.not_handed_over(one.part_id for one in self.offer.sent_parts()),
             last_verified=self.offer.last_verified,
             last_before_filing=self.offer.last_before_filing,
             intended_at=_moment(5),

@@ -210,10 +210,7 @@ class HybridIdentity:
 
     def unwrap(self, unverified_stanza: Stanza) -> FileKey | None:
         """Return the file key, None when the stanza is for another identity."""
-        if len(unverified_stanza.arguments) != 1:
-            raise malformed("mlkem768x25519 arguments")
-        enc = decode_base64(unverified_stanza.arguments[0], _ENCAPSULATED_BYTES)
-        _check_body(unverified_stanza)
+        enc = parse_hybrid_stanza(unverified_stanza)
         mlkem, x25519 = self._halves()
         _check_order(x25519, enc[-_X25519_SHARE_BYTES:])
         private = hpke.MLKEM768X25519PrivateKey(mlkem, x25519)
@@ -293,6 +290,18 @@ def _check_order(private: X25519PrivateKey, share: bytes) -> None:
         private.exchange(X25519PublicKey.from_public_bytes(share))
     except ValueError:
         raise malformed("mlkem768x25519 share of low order") from None
+
+
+def parse_hybrid_stanza(unverified_stanza: Stanza) -> bytes:
+    """Return what a post-quantum stanza encapsulates; for whom, it does not tell.
+
+    Raises:
+        HeaderMalformed: it breaks the kind's format.
+    """
+    if len(unverified_stanza.arguments) != 1:
+        raise malformed("mlkem768x25519 arguments")
+    _check_body(unverified_stanza)
+    return decode_base64(unverified_stanza.arguments[0], _ENCAPSULATED_BYTES)
 
 
 def _check_body(stanza: Stanza) -> None:

@@ -97,6 +97,12 @@ class FramesMalformed(Tampered):
     code = "vault.frames-malformed"
 
 
+class NotClientSealed(InvalidInput):
+    """A part that its vendor is said to have sealed is no age file of the form that is taken."""
+
+    code = "vault.not-client-sealed"
+
+
 class SealingLost(Refused):
     """A sealing that was interrupted cannot be resumed: its scratch or staging is gone."""
 

@@ -10,7 +10,7 @@ import base64
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from escrow.ground.digests import Sha256Hex, canonical_json, commitment
+from escrow.ground.digests import Sha256Hex, canonical_json, commitment, sha256_hex
 from escrow.ground.identifiers import AgreementId, DepositId, PartId, ProductId
 from escrow.vault.age_keys import FileKey
 from escrow.vault.errors import CommitmentBroken, HeaderRecordSwapped, UnwrapFailed
@@ -18,15 +18,22 @@ from escrow.vault.keys import KeyManager
 
 _AAD_LABEL = b"escrow-header-record/1\0"
 
-Lock = Literal["a+b", "b"]
+Lock = Literal["a+b", "b", "client"]
+
+AGENTS_LOCK: Lock = "a+b"
+CLIENT_LOCK: Lock = "client"
+
+# Records whose header opens to the agents' sealing key.
+AGENTS_LOCKS = frozenset({AGENTS_LOCK, CLIENT_LOCK})
 
 
 @dataclass(frozen=True)
 class HeaderBinding:
     """Where one header record belongs.
 
-    ``lock`` is ``a+b`` for a header that opens to the agents' sealing key, ``b`` for one that
-    the keyholder may open alone (standing custody). ``epoch`` counts the sealing keys of the
+    ``lock`` is ``a+b`` for a header that opens to the agents' sealing key, ``client`` for one of a
+    part that its vendor sealed, which opens to that key or to nobody, ``b`` for one that the
+    keyholder may open alone (standing custody). ``epoch`` counts the sealing keys of the
     agreement from 1; a ``b`` record has the epoch at which it was made.
     """
 
@@ -88,3 +95,26 @@ def check_commitment(salt: str, file_key: FileKey, committed: str) -> None:
             "A file key is not the one that the ledger committed to.",
             "Do not use it; the stored header was exchanged.",
         )
+
+
+def header_commitment(salt: str, header: bytes) -> Sha256Hex:
+    """Return the salted hash that fixes a client-sealed part's header, and its file key with it."""
+    return commitment(salt, {"header_sha256": sha256_hex(header)})
+
+
+def check_header_commitment(salt: str, header: bytes, committed: str) -> None:
+    """Return when the header is the one that was committed to.
+
+    Raises:
+        CommitmentBroken: it is another one.
+    """
+    if header_commitment(salt, header) != committed:
+        raise CommitmentBroken(
+            "The header of a client-sealed part is not the one that the ledger committed to.",
+            "Do not use it; the stored header was exchanged.",
+        )
+
+
+def lock_of(text: str) -> Lock:
+    """Return the lock that a row names; opening the record proves whether it says so rightly."""
+    return CLIENT_LOCK if text == CLIENT_LOCK else "b" if text == "b" else AGENTS_LOCK

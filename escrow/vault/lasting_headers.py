@@ -9,7 +9,7 @@ matches its commitment.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -28,10 +28,14 @@ from escrow.vault.age import (
 )
 from escrow.vault.errors import CommitmentBroken, NoIdentityMatches
 from escrow.vault.headers import (
+    AGENTS_LOCK,
+    CLIENT_LOCK,
     HeaderBinding,
     Lock,
     check_commitment,
     file_key_commitment,
+    header_commitment,
+    lock_of,
     seal_header_record,
 )
 from escrow.vault.keys import KeyManager
@@ -46,6 +50,20 @@ class StoredPart:
     part_id: PartId
     payload_sha256: Sha256Hex
     lane_header: bytes
+
+
+@dataclass(frozen=True)
+class ClientSealedPart:
+    """A part that its vendor sealed: no lane opens it, and the header is as he made it.
+
+    Args:
+        epoch: of the agreement's sealing key, as he said.
+    """
+
+    part_id: PartId
+    payload_sha256: Sha256Hex
+    epoch: int
+    header: bytes
 
 
 @dataclass(frozen=True)
@@ -121,7 +139,38 @@ def write_lasting_headers(
                 if (lock.agreement_id, part.part_id, kind) in there:
                     continue
                 binding = _binding(product_id, deposit_id, part, lock, kind)
-                records.add(session, _row(keys, lock.key_id, binding, content, file_key, now))
+                salt = new_salt()
+                committed = file_key_commitment(salt, file_key)
+                row = _row(keys, lock.key_id, binding, content, salt, committed, now)
+                records.add(session, row)
+    return _written(session, deposit_id)
+
+
+def write_client_headers(
+    session: Session,
+    keys: KeyManager,
+    product_id: ProductId,
+    deposit_id: DepositId,
+    parts: Sequence[ClientSealedPart],
+    locks: Mapping[int, AgreementLocks],
+    now: datetime,
+) -> tuple[WrittenHeader, ...]:
+    """Put Lock B around the headers of parts that their vendor sealed.
+
+    Their Lock A is the vendor's own, so each has one header, to one key; what it opens to nobody
+    knows, and the header itself is committed to.
+
+    Args:
+        locks: of the one agreement that they serve, by epoch.
+    """
+    for part in parts:
+        lock, header, salt = locks[part.epoch], part.header, new_salt()
+        if not keys.has_key(lock.key_id):
+            keys.create_key(lock.key_id)
+        binding = _binding(product_id, deposit_id, part, lock, CLIENT_LOCK)
+        committed = header_commitment(salt, header)
+        row = _row(keys, lock.key_id, binding, header, salt, committed, now)
+        records.add(session, row)
     return _written(session, deposit_id)
 
 
@@ -176,7 +225,7 @@ def _written(session: Session, deposit_id: DepositId) -> tuple[WrittenHeader, ..
         WrittenHeader(
             AgreementId(row.agreement_id),
             PartId(row.part_id),
-            "b" if row.lock == "b" else "a+b",
+            lock_of(row.lock),
             row.epoch,
             Sha256Hex(row.commitment),
         )
@@ -187,7 +236,7 @@ def _written(session: Session, deposit_id: DepositId) -> tuple[WrittenHeader, ..
 def _binding(
     product_id: ProductId,
     deposit_id: DepositId,
-    part: StoredPart,
+    part: StoredPart | ClientSealedPart,
     lock: AgreementLocks,
     kind: Lock,
 ) -> HeaderBinding:
@@ -204,7 +253,7 @@ def _binding(
 
 def _contents(file_key: FileKey, lock: AgreementLocks) -> dict[Lock, bytes]:
     contents: dict[Lock, bytes] = {
-        "a+b": wrap_file_key(file_key, [parse_recipient(lock.recipient)])
+        AGENTS_LOCK: wrap_file_key(file_key, [parse_recipient(lock.recipient)])
     }
     if lock.custody == "standing":
         contents["b"] = file_key.raw
@@ -216,10 +265,10 @@ def _row(
     key_id: str,
     binding: HeaderBinding,
     content: bytes,
-    file_key: FileKey,
+    salt: str,
+    committed: Sha256Hex,
     now: datetime,
 ) -> records.HeaderRecordRow:
-    salt = new_salt()
     return records.HeaderRecordRow(
         agreement_id=binding.agreement_id,
         product_id=binding.product_id,
@@ -231,6 +280,6 @@ def _row(
         key_id=key_id,
         record=seal_header_record(keys, key_id, binding, content),
         commitment_salt=salt,
-        commitment=file_key_commitment(salt, file_key),
+        commitment=committed,
         created_at=now,
     )

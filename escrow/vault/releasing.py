@@ -15,17 +15,21 @@ from escrow.ground.digests import Sha256Hex, new_salt
 from escrow.ground.identifiers import AgreementId, DepositId, PartId, ProductId, RequestId
 from escrow.vault import records
 from escrow.vault.age import FileKey, Identity, open_header, parse_recipient, wrap_file_key
+from escrow.vault.errors import HeaderForged, HeaderMalformed, NoIdentityMatches
 from escrow.vault.headers import (
+    AGENTS_LOCKS,
+    CLIENT_LOCK,
     HeaderBinding,
     check_commitment,
+    check_header_commitment,
     file_key_commitment,
+    header_commitment,
+    lock_of,
     open_header_record,
     seal_header_record,
 )
 from escrow.vault.keys import KeyManager
 from escrow.vault.permits import Permit, Purpose
-
-AGENTS_LOCK = "a+b"
 
 
 def open_both_locks(
@@ -44,9 +48,31 @@ def open_both_locks(
         CommitmentBroken: what it holds is not what was committed to.
     """
     header = open_header_record(keys, row.key_id, binding_of(row), row.record)
+    if row.lock == CLIENT_LOCK:
+        check_header_commitment(row.commitment_salt, header, row.commitment)
+        return open_header(header, [identities[row.epoch]])
     file_key = open_header(header, [identities[row.epoch]])
     check_commitment(row.commitment_salt, file_key, row.commitment)
     return file_key
+
+
+def open_if_possible(
+    keys: KeyManager, row: records.HeaderRecordRow, identities: Mapping[int, Identity]
+) -> FileKey | None:
+    """Return the file key of a record; None where its vendor sealed it to another key than he said.
+
+    Nobody could know before: a stanza does not name its recipient. What the service itself wrote
+    opens, or somebody changed it.
+
+    Raises:
+        as :func:`open_both_locks`; of a client-sealed part only what its vendor cannot cause.
+    """
+    try:
+        return open_both_locks(keys, row, identities)
+    except (NoIdentityMatches, HeaderForged, HeaderMalformed):
+        if row.lock != CLIENT_LOCK:
+            raise
+        return None
 
 
 def write_released_header(
@@ -97,7 +123,11 @@ def reseal_to_epoch(
         key_id=row.key_id,
         record=b"",
         commitment_salt=salt,
-        commitment=file_key_commitment(salt, file_key),
+        commitment=(
+            header_commitment(salt, header)
+            if row.lock == CLIENT_LOCK
+            else file_key_commitment(salt, file_key)
+        ),
         created_at=now,
     )
     fresh.record = seal_header_record(keys, row.key_id, binding_of(fresh), header)
@@ -108,11 +138,11 @@ def reseal_to_epoch(
 def newest_agents_records(
     rows: Sequence[records.HeaderRecordRow], epochs: frozenset[int]
 ) -> dict[str, records.HeaderRecordRow]:
-    """Return for each part its record of the agents' lock in the newest of these epochs."""
+    """Return for each part its record that agents open in the newest of these epochs."""
     return {
         row.part_id: row
         for row in sorted(rows, key=lambda one: one.epoch)
-        if row.lock == AGENTS_LOCK and row.epoch in epochs
+        if row.lock in AGENTS_LOCKS and row.epoch in epochs
     }
 
 
@@ -124,6 +154,6 @@ def binding_of(row: records.HeaderRecordRow) -> HeaderBinding:
         deposit_id=DepositId(row.deposit_id),
         part_id=PartId(row.part_id),
         payload_sha256=Sha256Hex(row.payload_sha256),
-        lock="b" if row.lock == "b" else "a+b",
+        lock=lock_of(row.lock),
         epoch=row.epoch,
     )

@@ -90,6 +90,8 @@ def check_parts(parts: Iterable[SealedPart], proven: frozenset[str]) -> list[Fin
     for part in parts:
         if part.kind == CREDENTIALS:
             findings.append(Finding("E-MATERIAL-CREDENTIALS-UNOPENED", {"part": part.label}))
+        if part.is_carried and part.is_client_sealed:
+            findings.append(Finding("E-UNPACK-CLIENT-SEALED", {"part": part.label}))
         if part.is_carried:
             unproven = part.kind == SOURCE and part.carried_from not in proven
             code = "E-MATERIAL-NOT-TOGETHER" if unproven else "E-MATERIAL-CARRIED"
@@ -177,6 +179,7 @@ _LEVEL_OF_PREFIX: Mapping[str, Level | None] = MappingProxyType(
 
 _REASON_OF_CODE: Mapping[str, Reason] = MappingProxyType(
     {
+        "E-UNPACK-CLIENT-SEALED": Reason.CLIENT_SEALED,
         "E-UNPACK-FORMAT": Reason.NOT_OPENED_HERE,
         "E-UNPACK-TOO-LARGE": Reason.NOT_OPENED_HERE,
         "E-MATERIAL-NOT-TOGETHER": Reason.CARRIED_FORWARD,

@@ -210,15 +210,14 @@ class Examiner:
             now = self._on.clock.now()
             left_over = Attempt(row.id, row.attempt, row.begun_at or now)
             is_withdrawn = case.is_withdrawn and State(row.state) in AT_REST
-            overtaken = is_withdrawn or is_overtaken(session, row, case, now)
-            if overtaken or not has_attempts_left(row):
+            passed_over = _passed_over(case, is_withdrawn, is_overtaken(session, row, case, now))
+            if passed_over or not has_attempts_left(row):
                 attempt = None
             else:
                 number = begin_attempt(session, self._on.scribe, row, now)
                 attempt = Attempt(row.id, number, row.begun_at or now)
-        if overtaken:
-            reason = Reason.WITHDRAWN if is_withdrawn else Reason.SUPERSEDED
-            return self._conclude_unopened(case, left_over, Act.PASS_OVER, reason)
+        if passed_over:
+            return self._conclude_unopened(case, left_over, Act.PASS_OVER, passed_over)
         if attempt is None:
             # The last attempt took its process down, so nobody is left to say why.
             return self._conclude_unopened(case, left_over, Act.GIVE_UP, Reason.SERVICE_FAILED)
@@ -354,6 +353,16 @@ class Examiner:
             delay_seconds=seconds,
             partition=product_id,
         )
+
+
+def _passed_over(case: Case, is_withdrawn: bool, is_overtaken: bool) -> Reason | None:
+    """Return why a deposit is not opened at all; None where it is."""
+    if is_withdrawn:
+        return Reason.WITHDRAWN
+    # Before "superseded": that it could never be tested is the stronger word.
+    if case.is_client_sealed:
+        return Reason.CLIENT_SEALED
+    return Reason.SUPERSEDED if is_overtaken else None
 
 
 def next_key(key: str) -> str:

@@ -72,6 +72,11 @@ class Case:
         """The highest level that any agreement orders; the build where none does."""
         return highest_of([one.terms.ordered for one in self.agreements] or [Level.BUILD])
 
+    @property
+    def is_client_sealed(self) -> bool:
+        """Whether its vendor sealed what he sent himself: all of it, or nothing."""
+        return any(one.is_client_sealed and not one.is_carried for one in self.deposit.parts)
+
 
 def gather_case(session: Session, deposit_id: DepositId) -> Case:
     """Return what is known of a sealed deposit.
@@ -139,6 +144,7 @@ def _part(row: deposits.Part) -> SealedPart:
         as_of=row.as_of,
         carried_from=row.carried_from,
         git=row.git,
+        is_client_sealed=row.client_agreement_id is not None,
     )
 
 

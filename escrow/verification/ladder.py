@@ -41,6 +41,7 @@ class Reason(StrEnum):
 
     SUPERSEDED = "superseded"
     WITHDRAWN = "withdrawn"
+    CLIENT_SEALED = "client-sealed"
     WAIVED = "waived"
     TOOLCHAIN_NOT_OFFERED = "toolchain-not-offered"
     NOT_BUILDABLE_HERE = "not-buildable-here"
@@ -153,6 +154,7 @@ REASON_TEXTS: Mapping[Reason, str] = MappingProxyType(
     {
         Reason.SUPERSEDED: "A newer deposit of the same release line overtook it in the queue.",
         Reason.WITHDRAWN: "The vendor withdrew the deposit before it was tested.",
+        Reason.CLIENT_SEALED: "Its vendor sealed it himself: received, not verifiable.",
         Reason.WAIVED: "The parties waived this test.",
         Reason.TOOLCHAIN_NOT_OFFERED: "The recipe asks for a toolchain that is not offered here.",
         Reason.NOT_BUILDABLE_HERE: "The recipe needs a system or hardware that is not here.",

@@ -18,10 +18,11 @@ class SealedPart:
     """A part as it lies sealed in the store, with the digests that its opening is checked against.
 
     Args:
-        sha256: of the plaintext.
+        sha256: of the plaintext; of a client-sealed part, of the age file as it was received.
         payload_sha256: of the sealed bytes; their name in the store.
         as_of: when it was sent; for a carried part, the time of the deposit that it came with.
         carried_from: id of the part that was sent, when this one was not; not opened again.
+        is_client_sealed: its vendor sealed it himself, so that nothing here can open it.
     """
 
     id: str
@@ -35,6 +36,7 @@ class SealedPart:
     as_of: datetime
     carried_from: str | None = None
     git: Mapping[str, object] | None = None
+    is_client_sealed: bool = False
 
     @property
     def label(self) -> str:
@@ -49,7 +51,7 @@ class SealedPart:
     @property
     def is_opened(self) -> bool:
         """Whether a verification opens it."""
-        return not self.is_carried and self.kind != CREDENTIALS
+        return not (self.is_carried or self.is_client_sealed or self.kind == CREDENTIALS)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from builders.orders import (
     PhaseResult,
 )
 from builders.plan import drafted_recipe
+from escrow.evidence.receipts import NOT_VERIFIABLE
 from escrow.evidence.statements import REPORT_TYPE, Stamp, statement
 from escrow.ground.clock import rfc3339
 from escrow.ground.digests import commitment
@@ -228,8 +229,10 @@ def _counted(findings: Iterable[Finding]) -> list[dict[str, object]]:
 def _counts(deposit: DepositFacts, outcome: Outcome) -> dict[str, int]:
     inspected = outcome.inspection.parts if outcome.inspection else ()
     results = outcome.result.components if outcome.result else ()
+    client_sealed = sum(part.is_client_sealed for part in deposit.parts)
     return {
         "parts": len(deposit.parts),
+        **({"partsClientSealed": client_sealed} if client_sealed else {}),
         "partsCarried": sum(part.is_carried for part in deposit.parts),
         "files": sum(part.files for part in inspected),
         "components": len(results),
@@ -343,6 +346,7 @@ def _identifiers(
                 "files": seen.files if seen else None,
                 "swhid": seen.root_swhid if seen else None,
                 "commit": seen.commit if seen else None,
+                **({"clientSealed": NOT_VERIFIABLE} if part.is_client_sealed else {}),
             }
         )
     # The vendor's own salt also makes this statement's digest, which the ledger holds, unguessable.

@@ -35,6 +35,14 @@ _NAMES_TOLD = 5
 
 
 @dataclass(frozen=True)
+class Seal:
+    """For which agreement, and to which of its keys, a vendor sealed a file himself."""
+
+    agreement: str
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
 class Material:
     """One part, as a file on this machine."""
 
@@ -42,6 +50,7 @@ class Material:
     name: str
     media: str
     path: Path
+    seal: Seal | None = None
 
 
 def check_material(kind: str, path: Path) -> None:
@@ -83,6 +92,25 @@ def material_of(kind: str, path: Path) -> Iterator[Material]:
         else:
             _pack(path, packed)
             yield Material(kind, name, "tar", packed)
+
+
+def sealed_material(kind: str, path: Path, seal: Seal) -> Material:
+    """Return the part that a file sealed with stock ``age`` is; its name is that before ``.age``.
+
+    Raises:
+        BadMaterial: no such file.
+        NotClientSealed: the service would not take it, as far as it can be seen.
+    """
+    from escrow.vault.client_sealed import MAX_CLIENT_HEADER_BYTES, cut_client_header
+
+    if not path.is_file():
+        raise BadMaterial(
+            f"{path} is no file.", "Pack the folder with tar, seal that with age, and send it."
+        )
+    with path.open("rb") as file:
+        cut_client_header(file.read(MAX_CLIENT_HEADER_BYTES), path.stat().st_size)
+    inner = path.with_suffix("") if path.suffix == ".age" else path
+    return Material(kind, inner.name, _media(inner), path, seal)
 
 
 def left_behind(path: Path) -> str | None:

@@ -145,10 +145,12 @@ class Package:
         files, images = files_of(deposits), images_of(deposits)
         for one in (*files, *images):
             self._place(one["opened_path"])
+        known = [one for one in (*files, *images) if one["sha256"] is not None]
+        for one in known:
             _check_digest(one["sha256"])
         self._write("release.json", json.dumps(self._index, indent=1) + "\n")
         self._write("certificate.json", json.dumps(self._index["certificate"], indent=1) + "\n")
-        opened = [f"{one['sha256']}  opened/{one['opened_path']}\n" for one in (*files, *images)]
+        opened = [f"{one['sha256']}  opened/{one['opened_path']}\n" for one in known]
         self._write("SHA256SUMS", "".join(opened))
         self._write("open.sh", _open_script(files, images), executable=True)
         script = resources.files("escrow.operations.cli") / "rebuild.sh"
@@ -232,6 +234,9 @@ def _open_script(files: Sequence[dict[str, Any]], images: Sequence[dict[str, Any
             packed = shlex.quote(f"opened/{file['opened_path']}.zst")
             lines.append(f"unseal {sealed} {packed}")
             lines.append(f"zstd -d -q -f --rm {packed} -o {opened}")
+        elif file["sha256"] is None:
+            # What its vendor sealed may open to anything, or fail; the other files do not wait.
+            lines.append(f"unseal {sealed} {opened} || echo {sealed} 'does not open' >&2")
         else:
             lines.append(f"unseal {sealed} {opened}")
     if images:
@@ -241,6 +246,13 @@ def _open_script(files: Sequence[dict[str, Any]], images: Sequence[dict[str, Any
         lines.append(f"zstd -d -q -f {shlex.quote(packed)} -o {shlex.quote(opened)}")
     lines.append("sha256sum -c --quiet SHA256SUMS && echo 'everything is as it was deposited'")
     return "\n".join(lines) + "\n"
+
+
+def _described(file: dict[str, Any]) -> str:
+    media = _plain(file["media"])
+    if file["sha256"] is not None:
+        return media
+    return f"{media}; client-sealed: received, not verifiable; no digest of it is known"
 
 
 def _readme(index: dict[str, Any], deposits: Sequence[dict[str, Any]]) -> str:
@@ -271,5 +283,5 @@ def _readme(index: dict[str, Any], deposits: Sequence[dict[str, Any]]) -> str:
         name = f"{_plain(deposit['product'])}#{deposit['number']}"
         verdict = deposit["verdict"] or "none"
         lines.append(f"deposit {name}, sealed {deposit['sealed_at']}, verdict {verdict}")
-        lines += [f"  {one['opened_path']}  ({_plain(one['media'])})" for one in deposit["files"]]
+        lines += [f"  {one['opened_path']}  ({_described(one)})" for one in deposit["files"]]
     return "\n".join(lines) + "\n"

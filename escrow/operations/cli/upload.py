@@ -55,6 +55,7 @@ def send_material(deposit: str, material: Material) -> dict[str, object]:
 
 def _create(deposit: str, material: Material, length: int) -> str:
     fields = {"kind": material.kind, "name": material.name, "media": material.media}
+    fields |= _said_of_seal(material)
     metadata = ",".join(
         f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in fields.items()
     )
@@ -64,6 +65,16 @@ def _create(deposit: str, material: Material, length: int) -> str:
     remote.check_answer(answer)
     # Absolute or not (RFC 9110, section 10.2.2): it is taken relative to where it was asked.
     return urljoin(str(answer.request.url), answer.headers["Location"])
+
+
+def _said_of_seal(material: Material) -> dict[str, str]:
+    """Return what is said besides of a part that its vendor sealed: nobody else can check it."""
+    if material.seal is None:
+        return {}
+    with material.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    said = {"sealing": "client-sealed", "agreement": material.seal.agreement, "sha256": digest}
+    return said | ({"epoch": str(material.seal.epoch)} if material.seal.epoch else {})
 
 
 def _offset(location: str) -> int:

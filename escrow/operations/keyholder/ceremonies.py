@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from escrow.custody.sealing_keys import DEALT
 from escrow.ground.database import Session
 from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
@@ -9,7 +10,7 @@ from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
-from escrow.operations.keyholder.texts import DEALT, read_texts
+from escrow.operations.keyholder.texts import read_texts
 from escrow.register.ceremony import key_setup_of
 from escrow.register.governing import FILED
 from escrow.register.reading import read_version

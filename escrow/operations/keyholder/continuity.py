@@ -14,8 +14,8 @@ from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.vault import records
 from escrow.vault.continuity.copies import ContinuityFolder, CopiedPart, Dealing
-from escrow.vault.headers import open_header_record
-from escrow.vault.releasing import AGENTS_LOCK, binding_of
+from escrow.vault.headers import AGENTS_LOCKS, open_header_record
+from escrow.vault.releasing import binding_of
 
 DEALT = "vault:continuity:dealt"
 KEPT = "vault:continuity:kept"
@@ -41,14 +41,14 @@ def keep_copies(on: Grounds, session: Session, rows: Sequence[records.HeaderReco
     folder = on.continuity
     if folder is None:
         return
-    own = [one for one in rows if one.lock == AGENTS_LOCK]
+    own = [one for one in rows if one.lock in AGENTS_LOCKS]
     for agreement in sorted({AgreementId(one.agreement_id) for one in own}):
         of_agreement = [one for one in own if one.agreement_id == agreement]
         with folder.dealing(agreement) as dealing:
             _log_dealing(on, session, dealing)
             if dealing.is_fresh or not folder.is_complete(agreement):
                 retained = records.headers_of_agreement(session, agreement)
-                older = [one for one in retained if one.lock == AGENTS_LOCK and one not in own]
+                older = [one for one in retained if one.lock in AGENTS_LOCKS and one not in own]
                 of_agreement += [one for one in older if not _is_kept(dealing, one)]
             _copy_all(on, session, dealing.folder, of_agreement)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from escrow.custody import records as custody
@@ -17,22 +18,26 @@ from escrow.ground.database import Session
 from escrow.ground.digests import Sha256Hex, sha256_hex
 from escrow.ground.identifiers import DepositId, PartId, ProductId
 from escrow.ledger.appending import Entry
+from escrow.ledger.chains import ProvenChain
 from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.continuity import keep_copies
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NoSuchThing, NotInLedger
+from escrow.operations.keyholder.not_opening import KEY_CHANGED, note_not_opening
 from escrow.operations.keyholder.reopened_keys import sealed_keys_of
-from escrow.operations.keyholder.texts import keys_to_seal_to, read_texts
-from escrow.register.governing import IN_FORCE
+from escrow.operations.keyholder.texts import dealt_under_a_text, keys_to_seal_to, read_texts
+from escrow.register.governing import IN_FORCE, Texts
 from escrow.register.inforce import AgreementInForce, agreements_in_force
 from escrow.vault import lane_keeping, records
 from escrow.vault.errors import LaneMissing, LaneNeeded
 from escrow.vault.lasting_headers import (
     AgreementLocks,
+    ClientSealedPart,
     StoredPart,
     WrittenHeader,
     open_file_keys,
+    write_client_headers,
     write_lasting_headers,
 )
 from escrow.vault.permits import Permit, Purpose
@@ -90,21 +95,18 @@ class Lanes:
             if lane is not None and lane.headers_entry_sha256 is not None:
                 self._check_logged(session, identifier)
                 return
-            product_id, parts, agreements = self._proven_deposit(session, identifier)
+            proven = self._proven_deposit(session, identifier)
             if lane is None:
                 raise LaneMissing(f"There is no lane of {deposit_id}.", "Open the deposit first.")
             if records.header_records_of(session, identifier):
                 # Ours are written together with their entry, so these are somebody else's.
                 raise _not_logged(deposit_id)
-            locks = self._locks(session, product_id, agreements)
-            written = write_lasting_headers(
-                session, on.keys, product_id, identifier, parts, locks, on.clock.now()
-            )
+            written = self._written(session, identifier, proven)
             data = {
                 "deposit_id": deposit_id,
                 "headers": [described(one) for one in written],
             }
-            entry = self._write(session, product_id, HEADERS_WRITTEN, data)
+            entry = self._write(session, proven.product_id, HEADERS_WRITTEN, data)
             # Before the acknowledgement, like the headers: what is promised is also continued.
             keep_copies(on, session, records.header_records_of(session, identifier))
             closes_at = max(lane.closes_at, on.clock.now() + LATE_LIFETIME)
@@ -131,11 +133,11 @@ class Lanes:
         with on.database.writing() as session:
             # First: what was let go has no headers any more, and that is nobody's forgery.
             lane_keeping.check_open(session, identifier, on.clock.now())
-            product_id, parts, _ = self._proven_deposit(session, identifier)
+            proven = self._proven_deposit(session, identifier)
             self._check_logged(session, identifier)
             worker = sha256_hex(recipient.encode())
             data = {"deposit_id": deposit_id, "recipient_sha256": worker}
-            entry = self._write(session, product_id, LANE_USED, data)
+            entry = self._write(session, proven.product_id, LANE_USED, data)
         # The entry is committed: from here on the opening is known, whatever happens next.
         on.sequence()
         now = on.clock.now()
@@ -148,7 +150,8 @@ class Lanes:
             expires_at=now + PERMIT_LIFETIME,
         )
         with on.database.reading() as session:
-            sealed = open_file_keys(session, on.keys, permit, identifier, parts, now)
+            # Of what its vendor sealed there is no key that could be given out.
+            sealed = open_file_keys(session, on.keys, permit, identifier, proven.parts, now)
         return {"sealed": base64.b64encode(sealed).decode()}
 
     def close_lane(self, deposit_id: str) -> None:
@@ -180,9 +183,23 @@ class Lanes:
                 if not may_be_sealing and not _is_needed(session, row):
                     self._close(session, DepositId(row.deposit_id))
 
-    def _proven_deposit(
-        self, session: Session, deposit_id: DepositId
-    ) -> tuple[ProductId, list[StoredPart], set[str]]:
+    def _written(
+        self, session: Session, deposit_id: DepositId, proven: _ProvenDeposit
+    ) -> tuple[WrittenHeader, ...]:
+        on, product_id = self._on, proven.product_id
+        promised = self._promised(session, proven)
+        if not proven.client_sealed:
+            locks = [lock for one in promised for lock in self._locks_of(session, one)]
+            return write_lasting_headers(
+                session, on.keys, product_id, deposit_id, proven.parts, locks, on.clock.now()
+            )
+        parts, [agreement] = proven.client_sealed, promised
+        named = self._named_locks(session, agreement, deposit_id, parts)
+        return write_client_headers(
+            session, on.keys, product_id, deposit_id, parts, named, on.clock.now()
+        )
+
+    def _proven_deposit(self, session: Session, deposit_id: DepositId) -> _ProvenDeposit:
         """Return product, parts that were sent, and agreements, as the signed tree has them.
 
         Raises:
@@ -194,35 +211,47 @@ class Lanes:
             raise NoSuchThing(f"There is no sealed deposit {deposit_id}.", "Check the id.")
         event = self._on.proven_event(session, deposit.ledger_entry_sha256, SEALED, "portal")
         rows = deposits.parts_of(session, deposit_id)
-        stored = {(row.id, row.payload_sha256) for row in rows}
+        stored = {(row.id, row.payload_sha256, _seal_of(row)) for row in rows}
         of_product = event.stream == Stream("product", deposit.product_id)
         if not of_product or _sealed(event.data, deposit_id) != stored:
             raise NotInLedger(
                 f"The parts of {deposit_id} are not those that the ledger names.",
                 "Nothing was opened; the operator has to compare database and ledger.",
             )
-        sent = [
-            StoredPart(PartId(row.id), Sha256Hex(row.payload_sha256), row.lane_header)
-            for row in rows
-            if row.carried_from is None
-        ]
-        return ProductId(deposit.product_id), sent, _agreements(event.data)
+        sent = [row for row in rows if row.carried_from is None]
+        return _ProvenDeposit(
+            ProductId(deposit.product_id),
+            [
+                StoredPart(PartId(row.id), Sha256Hex(row.payload_sha256), row.lane_header)
+                for row in sent
+                if row.client_agreement_id is None
+            ],
+            [_client_sealed(row) for row in sent if row.client_agreement_id is not None],
+            _agreements(event.data),
+            {row.client_agreement_id for row in sent},
+        )
 
-    def _locks(
-        self, session: Session, product_id: ProductId, promised: set[str]
-    ) -> list[AgreementLocks]:
-        """Return the locks of the agreements that the receipt promises, each borne out.
+    def _promised(self, session: Session, proven: _ProvenDeposit) -> list[AgreementInForce]:
+        """Return the agreements that the receipt promises.
 
         Raises:
-            NotInLedger: one of them is not in force any more, or a row of one was exchanged.
+            NotInLedger: one of them is not in force any more, or they are more than the one that
+                the vendor sealed for.
         """
-        found = {str(one.agreement_id): one for one in agreements_in_force(session, product_id)}
+        promised = proven.agreements
+        in_force = agreements_in_force(session, proven.product_id)
+        found = {str(one.agreement_id): one for one in in_force}
+        if proven.client_sealed and proven.sealed_for != promised:
+            raise NotInLedger(
+                "A client-sealed deposit is said to serve others than it was sealed for.",
+                "Nothing was acknowledged; the operator has to compare database and ledger.",
+            )
         if not promised or not promised <= found.keys():
             raise NotInLedger(
                 "An agreement that the deposit was made for is not in force.",
                 "Nothing was acknowledged; the operator has to compare database and ledger.",
             )
-        return [lock for one in sorted(promised) for lock in self._locks_of(session, found[one])]
+        return [found[one] for one in sorted(promised)]
 
     def _locks_of(self, session: Session, agreement: AgreementInForce) -> list[AgreementLocks]:
         """Return the lock of the epoch that counts, and of one that waits for its canary.
@@ -234,6 +263,41 @@ class Lanes:
             NotInLedger, AgreementTextTampered, HeadBehind: the row's text is not in force, or no
                 key of its agents counts.
         """
+        chain, texts = self._texts_of(session, agreement)
+        return [_lock(agreement, epoch) for epoch in keys_to_seal_to(session, chain, texts)]
+
+    def _named_locks(
+        self,
+        session: Session,
+        agreement: AgreementInForce,
+        deposit_id: DepositId,
+        parts: Sequence[ClientSealedPart],
+    ) -> dict[int, AgreementLocks]:
+        """Return the lock of each epoch that a vendor named who sealed a deposit himself.
+
+        One that is not current any more serves as well, since the deposit has its number; its
+        parts are logged as not opening.
+
+        Raises:
+            NotInLedger, AgreementTextTampered, HeadBehind: as :meth:`_locks_of`; or he named a key
+                that was dealt to nobody whom a text in force has named.
+        """
+        chain, texts = self._texts_of(session, agreement)
+        current = keys_to_seal_to(session, chain, texts)
+        named = {
+            number: dealt_under_a_text(session, chain, texts, number)
+            for number in {one.epoch for one in parts}
+        }
+        open_ones = {one.epoch for one in current if one.burnt_at is None}
+        stranded = [
+            (deposit_id, one.part_id, one.epoch) for one in parts if one.epoch not in open_ones
+        ]
+        # Acknowledged all the same: it was received, and says so; that it opens it never said.
+        note_not_opening(self._on, session, agreement.agreement_id, stranded, KEY_CHANGED)
+        return {number: _lock(agreement, epoch) for number, epoch in named.items()}
+
+    def _texts_of(self, session: Session, agreement: AgreementInForce) -> tuple[ProvenChain, Texts]:
+        """Return the proven stream of an agreement whose text in force is the row's."""
         stream = Stream("agreement", agreement.agreement_id)
         chain = proven_stream(self._on, session, stream)
         self._on.heads.check_reaches(stream, chain)
@@ -244,10 +308,7 @@ class Lanes:
                 f"The ledger bears out no {IN_FORCE} of the text that a row calls so.",
                 "Nothing was acknowledged; the operator has to compare database and ledger.",
             )
-        return [
-            AgreementLocks(agreement.agreement_id, one.epoch, one.recipient, agreement.custody)
-            for one in keys_to_seal_to(session, chain, texts)
-        ]
+        return chain, texts
 
     def _check_logged(self, session: Session, deposit_id: DepositId) -> None:
         """Return when every stored commitment is one that the keyholder itself logged.
@@ -301,6 +362,27 @@ def check_not_needed(session: Session, deposit_id: DepositId) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _ProvenDeposit:
+    """A sealed deposit as the signed tree has it.
+
+    Args:
+        parts, client_sealed: that were sent, by who sealed them.
+        agreements: that the receipt promises.
+        sealed_for: the agreement of each part, None where the service sealed it.
+    """
+
+    product_id: ProductId
+    parts: list[StoredPart]
+    client_sealed: list[ClientSealedPart]
+    agreements: set[str]
+    sealed_for: set[str | None]
+
+
+def _lock(agreement: AgreementInForce, epoch: records.SealingEpochRow) -> AgreementLocks:
+    return AgreementLocks(agreement.agreement_id, epoch.epoch, epoch.recipient, agreement.custody)
+
+
 def _is_needed(session: Session, lane: records.LaneRow) -> bool:
     """Return whether the lane is the only way to the parts of a deposit that counts.
 
@@ -314,12 +396,41 @@ def _is_needed(session: Session, lane: records.LaneRow) -> bool:
     return deposit is not None and deposit.number is not None
 
 
-def _sealed(data: Mapping[str, object], deposit_id: DepositId) -> set[tuple[str, str]]:
-    """Return part ids and payload digests as a sealed entry names them."""
+_Seal = tuple[object, ...] | None
+
+
+def _sealed(data: Mapping[str, object], deposit_id: DepositId) -> set[tuple[str, str, _Seal]]:
+    """Return part ids, payload digests and vendors' seals as a sealed entry names them."""
     parts = data["parts"]
     if data["deposit_id"] != deposit_id or not isinstance(parts, Sequence):
         return set()
-    return {(part["part_id"], part["payload_sha256"]) for part in parts}
+    return {
+        (part["part_id"], part["payload_sha256"], _seal_in(part.get("client_sealed")))
+        for part in parts
+    }
+
+
+def _seal_in(seal: Mapping[str, object] | None) -> _Seal:
+    names = ("agreement_id", "epoch", "header_sha256")
+    return tuple(seal[name] for name in names) if seal else None
+
+
+def _seal_of(row: deposits.Part) -> _Seal:
+    if row.client_agreement_id is None:
+        return None
+    return row.client_agreement_id, row.client_epoch, row.client_header_sha256
+
+
+def _client_sealed(row: deposits.Part) -> ClientSealedPart:
+    digest = Sha256Hex(row.payload_sha256)
+    header = row.client_header or b""
+    # Emptied once it lies under Lock B; until then it is the one that the ledger names.
+    if header and sha256_hex(header) != row.client_header_sha256:
+        raise NotInLedger(
+            f"The header of part {row.id} is not the one that its vendor sent.",
+            "Nothing was acknowledged; the operator has to compare database and ledger.",
+        )
+    return ClientSealedPart(PartId(row.id), digest, row.client_epoch or 0, header)
 
 
 def _agreements(data: Mapping[str, object]) -> set[str]:

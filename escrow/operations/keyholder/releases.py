@@ -38,6 +38,7 @@ from escrow.releases.history import Mark
 from escrow.releases.offers import Offer, parse_offer
 from escrow.vault import records
 from escrow.vault.age import HybridIdentity, new_hybrid_identity, parse_identity
+from escrow.vault.headers import CLIENT_LOCK
 from escrow.vault.release_shares import (
     ReleaseShare,
     check_release_share,
@@ -236,6 +237,7 @@ class Releases:
         facts = replace(
             _facts(evidence, intent, decision, offer, handed),
             agents=self._agents(session, evidence, at),
+            client_sealed=_client_sealed(session, evidence, handed),
         )
         signed = sign_statement(release_statement(on.stamp, facts), on.role_key)
         data = {
@@ -377,7 +379,7 @@ def _facts(
         deposits=tuple((one.deposit_id, one.number) for one in offer.deposits),
         payloads={one.thing_id: one.payload_sha256 for one in handed},
         headers={one.thing_id: sha256_hex(one.header) for one in handed},
-        not_opened=offer.not_opening(),
+        not_opened=offer.not_handed_over(one.thing_id for one in handed),
         last_verified=offer.last_verified,
         last_before_filing=offer.last_before_filing,
         intended_at=intent.at,
@@ -387,6 +389,14 @@ def _facts(
             tuple(intent.data.get("clocks_left_out", [])),
         ).text,
     )
+
+
+def _client_sealed(
+    session: Session, evidence: Evidence, handed: Sequence[records.ReleasedHeaderRow]
+) -> tuple[str, ...]:
+    rows = records.headers_of_agreement(session, evidence.agreement_id)
+    theirs = {one.part_id for one in rows if one.lock == CLIENT_LOCK}
+    return tuple(sorted(theirs & {one.thing_id for one in handed}))
 
 
 def _key_id(request_id: RequestId, number: int) -> str:

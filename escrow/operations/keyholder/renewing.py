@@ -16,6 +16,7 @@ from itertools import islice
 
 from escrow.custody import records
 from escrow.custody.errors import TooFewShares
+from escrow.custody.sealing_keys import DEALT, Dealt
 from escrow.custody.sessions import Answer, Challenge, Item, Purpose
 from escrow.custody.shares import combine_shares, open_shares
 from escrow.ground.database import Session
@@ -30,7 +31,7 @@ from escrow.operations.keyholder.evidence_of_release import proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.reopening import reopen_last_verified
 from escrow.operations.keyholder.rewrapping import BURNT, reseal_headers
-from escrow.operations.keyholder.texts import DEALT, Dealt, check_text, dealt_key, read_texts
+from escrow.operations.keyholder.texts import check_text, dealt_key, read_texts
 from escrow.vault import records as vault
 from escrow.vault.age import HybridIdentity
 from escrow.vault.ceremony import liveness_key

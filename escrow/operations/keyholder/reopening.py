@@ -18,6 +18,7 @@ from escrow.operations.keyholder.reopened_keys import REOPENED, REOPENING_LIFETI
 from escrow.operations.keyholder.rewrapping import commitments_in, header_key
 from escrow.vault import records as vault
 from escrow.vault.age import HybridIdentity, encrypt_bytes, parse_recipient
+from escrow.vault.headers import AGENTS_LOCK
 from escrow.vault.releasing import open_both_locks
 from escrow.verification import records as verification
 
@@ -33,7 +34,8 @@ def reopen_last_verified(
     """Open the last verified deposit of each product through both locks, for the worker alone.
 
     That its headers open is the proof that a release would; that it builds still is what the
-    worker finds out. Where nothing was verified yet the newest deposit is opened.
+    worker finds out. Where nothing was verified yet the newest deposit is opened. What its vendor
+    sealed is never opened for a worker: no program of ours is to see it.
 
     Args:
         chain: of the agreement, proven.
@@ -44,8 +46,9 @@ def reopen_last_verified(
         NotInLedger: a header that nobody logged.
         CommitmentBroken, HeaderRecordSwapped, NoIdentityMatches: a record was changed.
     """
-    for product_id in sorted({one.product_id for one in headers}):
-        of_product = [one for one in headers if one.product_id == product_id]
+    ours = [one for one in headers if one.lock == AGENTS_LOCK]
+    for product_id in sorted({one.product_id for one in ours}):
+        of_product = [one for one in ours if one.product_id == product_id]
         deposit_id = _chosen(session, ProductId(product_id), of_product)
         opened = [one for one in of_product if one.deposit_id == deposit_id]
         product = proven_stream(on, session, Stream("product", product_id))

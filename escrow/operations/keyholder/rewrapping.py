@@ -9,8 +9,9 @@ from functools import cached_property
 from itertools import islice
 from typing import cast
 
+from escrow.custody import sealing_keys
 from escrow.ground.database import Session
-from escrow.ground.identifiers import DepositId, DocumentId
+from escrow.ground.identifiers import AgreementId, DepositId, DocumentId
 from escrow.ledger.chains import ChainedEvent
 from escrow.ledger.events import Event, NewEvent, Stream
 from escrow.operations.keyholder.continuity import keep_copies
@@ -18,22 +19,23 @@ from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.evidence_of_release import Evidence, proven_stream
 from escrow.operations.keyholder.grounds import Grounds
 from escrow.operations.keyholder.lanes import HEADERS_WRITTEN, described
+from escrow.operations.keyholder.not_opening import OTHER_KEY, note_not_opening
 from escrow.releases.errors import OfferBroken
 from escrow.releases.history import Mark
 from escrow.releases.offers import Offer, OfferedPart
 from escrow.vault import documents, records
-from escrow.vault.age import FileKey, HybridIdentity
+from escrow.vault.age import HybridIdentity
 from escrow.vault.permits import Permit, Purpose
 from escrow.vault.releasing import (
     newest_agents_records,
-    open_both_locks,
+    open_if_possible,
     reseal_to_epoch,
     write_released_header,
 )
 from escrow.verification.examinations import DOCUMENTS_SEALED
 
 RESEALED = "vault:epoch:resealed"
-BURNT = "vault:epoch:burnt"
+BURNT = sealing_keys.BURNT
 
 # An event holds 64 KiB; a commitment with its ids takes some 230 bytes.
 _COMMITMENTS_PER_EVENT = 200
@@ -57,7 +59,8 @@ class Rewrapping:
         """Write a header to the recipient for every part and document of the offer.
 
         Raises:
-            OfferBroken: a part has no header under this key, or one that nobody logged.
+            OfferBroken: a part has no header under this key, or one that nobody logged. One that
+                its vendor sealed to another key is left out, and named by :meth:`reseal`.
             CommitmentBroken, HeaderRecordSwapped, NoIdentityMatches: a record was changed.
         """
         newest, committed = self._records(), self._committed()
@@ -101,14 +104,16 @@ class Rewrapping:
     def _hand_over_part(
         self, part: OfferedPart, row: records.HeaderRecordRow, expires_at: datetime
     ) -> None:
-        permit = self._permit(DepositId(row.deposit_id), expires_at)
+        file_key = open_if_possible(self.on.keys, row, {row.epoch: self.identity})
+        if file_key is None:
+            return
         write_released_header(
             self.session,
-            permit,
+            self._permit(DepositId(row.deposit_id), expires_at),
             self.evidence.request_id,
             part.part_id,
             part.payload_sha256,
-            self._opened(row),
+            file_key,
             self.on.clock.now(),
         )
 
@@ -130,9 +135,6 @@ class Rewrapping:
                 file_key,
                 self.on.clock.now(),
             )
-
-    def _opened(self, row: records.HeaderRecordRow) -> FileKey:
-        return open_both_locks(self.on.keys, row, {row.epoch: self.identity})
 
     def _permit(self, deposit_id: DepositId, expires_at: datetime) -> Permit:
         return Permit(
@@ -171,6 +173,8 @@ def reseal_headers(
 ) -> None:
     """Seal headers of an agreement to its next epoch too, and log the commitments.
 
+    Those of client-sealed parts that do not open are logged by name and left as they are.
+
     Args:
         stream: the agreement's.
         rows: of the epoch whose key was combined.
@@ -179,17 +183,16 @@ def reseal_headers(
     Raises:
         CommitmentBroken, HeaderRecordSwapped, NoIdentityMatches: a record was changed.
     """
-    written = [
-        reseal_to_epoch(
-            session,
-            on.keys,
-            row,
-            open_both_locks(on.keys, row, {row.epoch: identity}),
-            fresh,
-            on.clock.now(),
-        )
-        for row in rows
-    ]
+    written: list[records.HeaderRecordRow] = []
+    closed: list[tuple[str, str, int]] = []
+    for row in rows:
+        file_key = open_if_possible(on.keys, row, {row.epoch: identity})
+        if file_key is None:
+            closed.append((row.deposit_id, row.part_id, row.epoch))
+        else:
+            now = on.clock.now()
+            written.append(reseal_to_epoch(session, on.keys, row, file_key, fresh, now))
+    note_not_opening(on, session, AgreementId(stream.id), closed, OTHER_KEY)
     described_rows = iter([described(row) for row in written])
     while some := list(islice(described_rows, _COMMITMENTS_PER_EVENT)):
         data = {"epoch": fresh.epoch, "headers": some}

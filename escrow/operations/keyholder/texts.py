@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import cast
 
-from agreements.terms import Agreement
 from escrow.custody.errors import NotAccepted
+from escrow.custody.sealing_keys import DEALT, Dealt, dealt_keys
 from escrow.custody.sessions import Item
 from escrow.evidence.acts import parse_act
 from escrow.evidence.dsse import Envelope
@@ -22,43 +19,12 @@ from escrow.ground.digests import sha256_hex
 from escrow.ground.errors import EscrowError
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.chains import ProvenChain
-from escrow.ledger.events import Event
-from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import NotInLedger
 from escrow.register import records as register
 from escrow.register.governing import Texts, texts_of
 from escrow.register.reading import read_version
 from escrow.register.subjects import secret_text
 from escrow.vault import records as vault
-
-DEALT = "vault:epoch:dealt"
-
-
-@dataclass(frozen=True)
-class Dealt:
-    """A sealing key as the keyholder logged its dealing, with the text to whose agents.
-
-    Args:
-        event: the keyholder's own.
-        terms: as they were filed, when the shares were dealt; accepted or not.
-    """
-
-    event: Event
-    terms: Agreement
-
-    @property
-    def epoch(self) -> int:
-        """Its number."""
-        return cast("int", self.event.data["epoch"])
-
-    @property
-    def liveness_keys(self) -> tuple[str, ...]:
-        """Of its shares, in the order of their numbers."""
-        return tuple(cast("list[str]", self.event.data["liveness_keys"]))
-
-    def is_held_as(self, terms: Agreement) -> bool:
-        """Tell whether a text names the same holders and the same k."""
-        return _holders(terms) == _holders(self.terms)
 
 
 def read_texts(session: Session, agreement_id: AgreementId, chain: ProvenChain) -> Texts:
@@ -94,7 +60,7 @@ def dealt_key(chain: ProvenChain, texts: Texts, row: vault.SealingEpochRow) -> D
         "n": row.n,
         "recipient_sha256": sha256_hex(row.recipient.encode()),
     }
-    for one in dealt_keys(chain, texts):
+    for one in dealt_keys(chain.events, texts):
         if facts.items() <= one.event.data.items():
             return one
     raise NotInLedger(
@@ -103,14 +69,20 @@ def dealt_key(chain: ProvenChain, texts: Texts, row: vault.SealingEpochRow) -> D
     )
 
 
-def dealt_keys(chain: ProvenChain, texts: Texts) -> Iterator[Dealt]:
-    """Yield every key that the keyholder dealt for a text that was filed, in order."""
-    for one in chain.events:
-        event = one.event
-        if (event.type, event.role) == (DEALT, KEYHOLDER):
-            terms = texts.of(cast("int", event.data["version"]))
-            if terms is not None:
-                yield Dealt(event, terms)
+def dealt_under_a_text(
+    session: Session, chain: ProvenChain, texts: Texts, epoch: int
+) -> vault.SealingEpochRow:
+    """Return a key that was dealt to the agents of a text that is or was in force, or waits.
+
+    Raises:
+        NotInLedger: none of this number was, or a row names another key.
+    """
+    waiting = texts.counting(max(texts.filed))
+    held_as = [*(one.terms for one in texts.in_force), *([waiting] if waiting else [])]
+    for dealt in dealt_keys(chain.events, texts):
+        if dealt.epoch == epoch and any(dealt.is_held_as(terms) for terms in held_as):
+            return _row_of(session, texts.agreement_id, dealt)
+    raise _no_key(texts.agreement_id)
 
 
 def keys_to_seal_to(
@@ -128,7 +100,7 @@ def keys_to_seal_to(
     agreement_id, governing = texts.agreement_id, texts.last
     if governing is None:
         raise _no_key(agreement_id)
-    dealt = list(dealt_keys(chain, texts))
+    dealt = list(dealt_keys(chain.events, texts))
     of_force = [one for one in dealt if one.is_held_as(governing.terms)]
     opened = [one for one in of_force if _is_opened(session, agreement_id, one)]
     if not opened:
@@ -164,10 +136,6 @@ def _row_of(session: Session, agreement_id: AgreementId, dealt: Dealt) -> vault.
             "Nothing was sealed; the operator has to compare database and ledger.",
         )
     return row
-
-
-def _holders(terms: Agreement) -> tuple[int, frozenset[str]]:
-    return terms.sealing.k, frozenset(one.share_recipient for one in terms.agents)
 
 
 def _no_key(agreement_id: AgreementId) -> NotInLedger:

@@ -8,6 +8,7 @@ import binascii
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from escrow.deposits.client_sealing import shown_key
 from escrow.ground.database import Session
 from escrow.ground.errors import InvalidInput, NotFound
 from escrow.ground.identifiers import AgreementId
@@ -88,6 +89,17 @@ def shares(rooms: RoomsNeeded, asker: Asker, agreement_id: str) -> dict[str, obj
         "recipients": [share.share_recipient for share in everyone],
         "canary_file": base64.b64encode(epoch.canary_file).decode(),
     }
+
+
+@router.get("/agreements/{agreement_id}/sealing-key", responses=documented(403, 404, 409))
+def sealing_key(rooms: RoomsNeeded, asker: Asker, agreement_id: str) -> dict[str, object]:
+    """Return the key that a vendor may seal to himself, and the entries that bear it out."""
+    with rooms.database.reading() as session:
+        found = check_agreement_allowed(session, asker, agreement_id, Verb.READ_LEDGER)
+    # The opening of its canary, by which a new key counts, may wait for the tree.
+    rooms.keyholder.sequence()
+    with rooms.database.reading() as session:
+        return shown_key(session, found)
 
 
 @router.post(

@@ -8,14 +8,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from escrow.deposits import records
-from escrow.deposits.drafts import StoredDeposit
+from escrow.deposits.drafts import CLIENT_SEALED, StoredDeposit
 from escrow.deposits.errors import DepositUnfinished, DepositUnknown
+from escrow.evidence.receipts import NOT_VERIFIABLE
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
-from escrow.ground.identifiers import DepositId, ProductId
+from escrow.ground.identifiers import AgreementId, DepositId, ProductId
 from escrow.parties.permissions import Principal, Verb
 from escrow.portal.access import Asker, Changing, Number, RoomsNeeded, tagged
-from escrow.portal.finding import find_deposit, find_product
+from escrow.portal.finding import agreement_between, find_deposit, find_product
 from escrow.portal.handing_out import agreements_read_under, handed_out
 from escrow.portal.problems import documented, documented_change, problem_headers
 from escrow.portal.routes.standing import class_of, reports_for, standing_of
@@ -28,6 +29,8 @@ router = APIRouter(tags=["deposits"])
 PAGE_DEPOSITS = 50
 
 NEWEST = "newest"
+
+_FOR_ANOTHER = "Its vendor sealed it himself, for another agreement; it does not serve yours."
 
 _MAY_WAIT: Mapping[int | str, dict[str, object]] = {
     202: {"description": "Stored and logged; its receipt follows. Call again to learn when."}
@@ -176,6 +179,28 @@ def _finished(stored: StoredDeposit, receipt: str) -> dict[str, object]:
     }
 
 
+def _not_served(
+    session: Session, row: records.Deposit, agreement_id: AgreementId
+) -> dict[str, object]:
+    """Tell a reader that the vendor sealed a deposit for another agreement than the reader's."""
+    sent = [one for one in records.parts_of(session, DepositId(row.id)) if not one.carried_from]
+    if all(one.client_agreement_id in (None, agreement_id) for one in sent):
+        return {}
+    return {"serves": False, "because": _FOR_ANOTHER}
+
+
+def _sealed_by_vendor(part: records.Part) -> dict[str, object]:
+    """Return what is said of a client-sealed part; digest and size are then of its age file."""
+    if part.client_agreement_id is None:
+        return {}
+    return {
+        "sealing": CLIENT_SEALED,
+        "verification": NOT_VERIFIABLE,
+        "agreement": part.client_agreement_id,
+        "epoch": part.client_epoch,
+    }
+
+
 def _described(session: Session, asker: Principal, row: records.Deposit) -> dict[str, object]:
     seen = class_of(asker)
     standing = standing_of(session, asker, row)
@@ -199,8 +224,11 @@ def _described(session: Session, asker: Principal, row: records.Deposit) -> dict
                 "sha256": part.sha256,
                 "as_of": rfc3339(part.as_of),
                 "carried": part.carried_from is not None,
+                **_sealed_by_vendor(part),
             }
             for part in records.parts_of(session, DepositId(row.id))
         ]
+    elif (under := agreement_between(session, asker, ProductId(row.product_id))) is not None:
+        described |= _not_served(session, row, under)
     described["reports"] = [report.disclosure_class for report in reports_for(session, asker, row)]
     return described

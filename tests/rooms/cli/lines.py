@@ -72,6 +72,7 @@ agent_2      ceremony contribute-all {renewed} --identity {di_age} --to {cy_publ
 agent_1      ceremony open-canaries {renewed} --identity {cy_age} --key {cy}
 vendor       deposit send northwind/ledger-core --data {data}
 vendor       deposit begin northwind/ledger-core
+vendor       deposit sealing-key {agreement} --trust-root {root}
 vendor       deposit add {draft} {data}
 vendor       deposit finish {filled}
 vendor       deposit abandon {draft}

@@ -59,6 +59,7 @@ GET    /agreements/{agreement_id}/status             in  in  in  in  in  404 404
 POST   /agreements/{agreement_id}/acts               403 in  in  in  403 404 404 404 404 401
 POST   /agreements/{agreement_id}/ceremony           in  403 403 in  403 404 404 404 404 401
 GET    /agreements/{agreement_id}/shares             403 403 403 in  403 404 404 404 404 401
+GET    /agreements/{agreement_id}/sealing-key        in  in  in  in  in  404 404 404 404 401
 POST   /agreements/{agreement_id}/canary-shares      403 403 403 in  403 404 404 404 404 401
 GET    /agreements/{agreement_id}/canary-shares      403 403 403 in  403 404 404 404 404 401
 GET    /agreements/{agreement_id}/recipients         in  in  in  in  in  404 404 404 404 401

@@ -127,7 +127,8 @@ def test_the_published_offer_has_its_digest_and_no_other(published: dict) -> Non
     offer = parse_offer(text, published["offer_sha256"])
     assert (offer.to_bytes(), sha256_hex(text)) == (text, published["offer_sha256"])
     assert [one.part_id for one in offer.sent_parts()] == ["prt_01"]
-    assert offer.not_opening() == ("prt_00",)
+    handed_over = [one.part_id for one in offer.sent_parts()]
+    assert offer.not_handed_over(handed_over) == ("prt_00",)
     with pytest.raises(OfferBroken):
         parse_offer(text.replace(b"true", b"false"), published["offer_sha256"])
 
