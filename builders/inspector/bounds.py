@@ -51,6 +51,13 @@ LOCKFILE_BYTES_MAX = 32 * MIB
 LISTED_MAX = 2_000
 TEXT_CHARACTERS_MAX = 500
 
+# Packages taken from one lock file: as many as a bill of materials lists. npm takes no longer
+# name; a version is a dozen characters, and four digests of one file come to some 300.
+LOCKED_MAX = 5_000
+LOCKED_NAME_CHARACTERS_MAX = 214
+LOCKED_VERSION_CHARACTERS_MAX = 100
+LOCKED_DIGEST_CHARACTERS_MAX = 400
+
 # One fact of an observation; the longest is the list of names of a folder of distributions.
 FACT_CHARACTERS_MAX = 20_000
 

@@ -13,7 +13,14 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from builders.inspector.bounds import LISTED_MAX, TEXT_CHARACTERS_MAX
+from builders.inspector.bounds import (
+    LISTED_MAX,
+    LOCKED_DIGEST_CHARACTERS_MAX,
+    LOCKED_MAX,
+    LOCKED_NAME_CHARACTERS_MAX,
+    LOCKED_VERSION_CHARACTERS_MAX,
+    TEXT_CHARACTERS_MAX,
+)
 
 Parsed = dict[str, Any]
 
@@ -61,7 +68,44 @@ def _package_lock(text: str) -> Parsed:
     data = _table(json.loads(text))
     packages = _table(data.get("packages")) or _table(data.get("dependencies"))
     fetched = [name for name, row in packages.items() if name and not _table(row).get("link")]
-    return {"packages": len(fetched)}
+    locked = list(_locked(data))
+    return {
+        "packages": len(fetched),
+        "locked": locked[:LOCKED_MAX],
+        "locked_cut": len(locked) > LOCKED_MAX,
+    }
+
+
+def _locked(data: Mapping[str, Any]) -> Iterable[list[str]]:
+    """Yield name, version and digests of what npm's lock file has fetched, in its own words."""
+    packages = _table(data.get("packages"))
+    if packages:
+        # Versions 2 and 3: by place. What lies in no node_modules is the product's own.
+        for place, row in packages.items():
+            _, inside, name = place.rpartition("node_modules/")
+            if inside and not _table(row).get("link"):
+                yield from _locked_row(_text(_table(row).get("name")) or name, _table(row))
+    else:
+        yield from _locked_below(_table(data.get("dependencies")))
+
+
+def _locked_below(dependencies: Mapping[str, Any]) -> Iterable[list[str]]:
+    """Yield the rows of a lock file of version 1, whose packages lie within each other."""
+    for name, row in dependencies.items():
+        yield from _locked_row(name, _table(row))
+        yield from _locked_below(_table(_table(row).get("dependencies")))
+
+
+def _locked_row(name: str, row: Mapping[str, Any]) -> Iterable[list[str]]:
+    version, digests = row.get("version"), row.get("integrity", "")
+    if (
+        isinstance(version, str)
+        and isinstance(digests, str)
+        and len(name) <= LOCKED_NAME_CHARACTERS_MAX
+        and len(version) <= LOCKED_VERSION_CHARACTERS_MAX
+        and len(digests) <= LOCKED_DIGEST_CHARACTERS_MAX
+    ):
+        yield [name, version, digests]
 
 
 def _pyproject(text: str) -> Parsed:

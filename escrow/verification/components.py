@@ -1,18 +1,21 @@
 """The bill of materials of a deposit, as CycloneDX; the only door to its library. Pure.
 
 It lists what lies in the deposit or is asked for by it: the parts, the third-party files of the
-deposited stores, the packages that manifests name, and the images that the build ran in. Where a
-version is not known it is left out, and never guessed; how far the list goes is said in properties.
-Names come out of the deposit: they are made printable and cut, and what is then no name is left
-out. Source: cyclonedx.org, specification 1.6.
+deposited stores, the packages that npm's lock files fix with version and digests, those that
+manifests name, and the images that the build ran in. Where a version is not known it is left out,
+and never guessed; what is known from a lock file alone says so, for the file itself was not hashed
+here; how far the list goes is said in properties. Names come out of the deposit: they are made
+printable and cut, and what is then no name is left out. Source: cyclonedx.org, specification 1.6.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
@@ -39,6 +42,15 @@ _WHEEL = re.compile(r"([A-Za-z0-9_.]{1,100})-([A-Za-z0-9_.!+]{1,60})(?:-[A-Za-z0
 _SDIST = re.compile(r"([A-Za-z0-9_.-]{1,100})-([0-9][A-Za-z0-9_.!+]{0,59})\.(?:tar\.gz|zip)")
 _PYPI_STORE = re.compile(r"(?:.*/)?deps/pypi/[^/]+")
 _NPM_MODULE = re.compile(r"(?:.*/)?node_modules/((?:@[^/]+/)?[^/]+)/package\.json")
+# semver.org, version 2: three numbers, then what npm allows behind them.
+_NPM_VERSION = re.compile(r"\d{1,20}\.\d{1,20}\.\d{1,20}(?:[-+][A-Za-z0-9.+-]{1,80})?", re.ASCII)
+# w3.org/TR/SRI, section 3.5, and SHA-1 of npm's older lock files: from weak to strong.
+_SRI = {
+    "sha1": (HashAlgorithm.SHA_1, 20),
+    "sha256": (HashAlgorithm.SHA_256, 32),
+    "sha384": (HashAlgorithm.SHA_384, 48),
+    "sha512": (HashAlgorithm.SHA_512, 64),
+}
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})")
 
 
@@ -68,12 +80,13 @@ def materials_predicate(stamp: Stamp, deposit: DepositFacts, outcome: Outcome) -
 
 def _reach(inspection: Inspection | None, *, is_cut: bool) -> Iterator[Property]:
     """Say how far the list goes, so that nobody takes it for more."""
+    markers = inspection.markers if inspection else ()
     cut = is_cut or inspection is None or inspection.entries_cut
+    cut = cut or any(_parsed(one).get("locked_cut") is True for one in markers)
     yield Property(name="escrow:listed", value="in part" if cut else "every file")
-    for marker in inspection.markers if inspection else ():
+    for marker in markers:
         locked = _parsed(marker).get("packages")
         if isinstance(locked, int):
-            # The lock file itself is a component; its rows are not read outside the sandbox.
             yield Property(name="escrow:locked-packages", value=str(locked))
 
 
@@ -90,6 +103,7 @@ def _components(deposit: DepositFacts, outcome: Outcome) -> Iterator[Component]:
         yield from (one for entry in inspection.entries if (one := _of_file(entry)) is not None)
         for marker in inspection.markers:
             yield from _of_marker(marker)
+            yield from _of_lock(marker)
     for image in outcome.result.images if outcome.result else ():
         yield Component(
             name=image,
@@ -105,7 +119,7 @@ def _of_file(entry: ManifestEntry) -> Component | None:
     if _PYPI_STORE.fullmatch(entry.path):
         match = _WHEEL.fullmatch(name) or _SDIST.fullmatch(name)
         if match is not None:
-            return _package("pypi", match[1], match[2], entry.sha256)
+            return _package("pypi", match[1], match[2], _hashes(entry.sha256))
     module = _NPM_MODULE.fullmatch(entry.path)
     return _package("npm", module[1]) if module is not None else None
 
@@ -125,9 +139,38 @@ def _of_marker(marker: MarkerFile) -> Iterator[Component]:
                 yield found
 
 
+def _of_lock(marker: MarkerFile) -> Iterator[Component]:
+    """Yield the packages that npm's lock file fixes, as the inspector read it in the sandbox."""
+    rows = _parsed(marker).get("locked")
+    for row in rows if isinstance(rows, list) else ():
+        if not isinstance(row, list) or len(row) != 3 or not all(isinstance(x, str) for x in row):
+            continue
+        name, version, integrity = row
+        # A package of a git repository or a folder has its address there: no version.
+        if not _NPM_VERSION.fullmatch(version):
+            continue
+        found = _package("npm", name, version, list(_integrity(integrity)))
+        if found is not None:
+            found.properties.add(Property(name="escrow:known-from", value="lock file"))
+            yield found
+
+
+def _integrity(text: str) -> Iterator[HashType]:
+    """Yield the digests of a text in the form of Subresource Integrity, the strongest last."""
+    given = dict(one.partition("-")[::2] for one in text.split())
+    for name, (algorithm, size) in _SRI.items():
+        try:
+            digest = base64.b64decode(given.get(name, "").partition("?")[0], validate=True)
+        except binascii.Error:
+            continue
+        if len(digest) == size:
+            yield HashType(alg=algorithm, content=digest.hex())
+
+
 def _package(
-    kind: str, name: str, version: str | None = None, sha256: str | None = None
+    kind: str, name: str, version: str | None = None, hashes: Sequence[HashType] = ()
 ) -> Component | None:
+    """Return a package, its strongest digest last; None when the name is none."""
     if not _NAME.fullmatch(name):
         return None
     namespace, _, short = name.rpartition("/") if kind == "npm" else ("", "", name)
@@ -137,8 +180,8 @@ def _package(
         type=ComponentType.LIBRARY,
         version=version,
         purl=purl,
-        bom_ref=purl.to_string() + (f"#{sha256[:16]}" if sha256 else ""),
-        hashes=_hashes(sha256),
+        bom_ref=purl.to_string() + (f"#{hashes[-1].content[:16]}" if hashes else ""),
+        hashes=hashes,
     )
 
 

@@ -1,5 +1,6 @@
 """The job in a real engine, with real containers, from sealed bytes to signed reports."""
 
+import base64
 import json
 import signal
 import subprocess
@@ -66,6 +67,21 @@ def test_a_whole_project_passes(world: VerificationWorld) -> None:
     checked = check_document(json.dumps(report.document), world.ledger.trust_root)
     assert checked.facts()["level_reached"] == "build"
     assert b"cc -o ledger" in world.documents(deposit_id)["log"]
+
+
+def test_the_bill_of_materials_has_what_the_deposits_own_lock_fixes(
+    world: VerificationWorld,
+) -> None:
+    row = {"version": "1.2.3", "integrity": "sha512-" + base64.b64encode(bytes(64)).decode()}
+    lock = {"lockfileVersion": 3, "packages": {"": {}, "node_modules/@s/left": row}}
+    files = {**WHOLE, "package-lock.json": json.dumps(lock).encode()}
+    deposit_id = world.sealed_deposit(files)
+    run_job(world, deposit_id)
+    vendor = read_report(world.report(deposit_id), world.blobs, world.keyholder, world.database)
+    checked = check_document(json.dumps(vendor), world.ledger.trust_root)
+    (bom,) = (one.statement for one in checked.beside if one.kind.name == "materials")
+    listed = {one.get("purl"): one for one in bom.predicate["components"]}  # type: ignore[attr-defined]
+    assert listed["pkg:npm/%40s/left@1.2.3"]["hashes"] == [{"alg": "SHA-512", "content": "00" * 64}]
 
 
 def test_a_project_that_lacks_a_header_fails_with_its_name(world: VerificationWorld) -> None:

@@ -1,6 +1,8 @@
 """The statements beside a report: of the published forms, and within each class."""
 
+import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -51,6 +53,19 @@ PART = SealedPart("prt_1", "source", SECRET, "tar", 1, "identity", "ab" * 32, "c
 DEPOSIT = DepositFacts("dep_1", 3, "prd_1", NOW, (PART,))
 SUBJECTS = [("dep_1", "ee" * 32)]
 STORE = f"{SECRET}/deps/pypi"
+SHA512 = "sha512-" + base64.b64encode(bytes(range(64))).decode()
+# As the inspector hands them on: the deposit's own words, whatever they are.
+LOCKED = [
+    ["left", "1.2.3", "sha1-" + base64.b64encode(bytes(20)).decode() + " " + SHA512],
+    ["left", "1.2.3", SHA512],
+    ["left", "2.0.0-rc.1+b.2", ""],
+    ["@scope/right", "0.0.1", "sha512-AAAA md5-x sha384-\x00"],
+    ["from-git", "git+ssh://somewhere/else.git#0123", SHA512],
+    ["\x1b[31mbad name", "1.0.0", SHA512],
+    ["half", "1.0.0"],
+    [7, "1.0.0", SHA512],
+    "nothing",
+]
 INSPECTION = Inspection(
     parts=(InspectedPart(PART.label, "source", "tar", 4, 10),),
     entries=(
@@ -61,7 +76,8 @@ INSPECTION = Inspection(
     ),
     markers=(
         MarkerFile("pyproject.toml", {"dependencies": ["flask>=3", "click"], "requires": []}),
-        MarkerFile("package-lock.json", {"packages": 7}),
+        MarkerFile("package.json", {"dependencies": ["left", "@scope/right", "from-git"]}),
+        MarkerFile("package-lock.json", {"packages": 7, "locked": LOCKED, "locked_cut": False}),
     ),
 )
 PLAN = TrialBuildPlan(
@@ -160,10 +176,37 @@ def test_the_bill_of_materials_is_valid_cyclonedx(vendors: dict[str, dict]) -> N
         "pkg:pypi/flask@3.0.0",
         "pkg:pypi/click",
         "pkg:npm/%40scope/tool",
+        "pkg:npm/left@1.2.3",
+        "pkg:npm/left@2.0.0-rc.1%2Bb.2",
+        "pkg:npm/%40scope/right@0.0.1",
+        "pkg:npm/from-git",
     }
     assert listed["pkg:pypi/markupsafe@2.1.5"]["hashes"][0]["content"] == "11" * 32
     properties = {one["name"]: one["value"] for one in bom["metadata"]["properties"]}
     assert properties["escrow:locked-packages"] == "7"
+
+
+def test_npm_packages_carry_the_versions_and_digests_of_the_deposits_lock(vendors) -> None:
+    bom = vendors[SBOM_TYPE]["predicate"]
+    left = [one for one in bom["components"] if one.get("purl") == "pkg:npm/left@1.2.3"]
+    assert len(left) == 1
+    digests = {one["alg"]: one["content"] for one in left[0]["hashes"]}
+    assert digests["SHA-512"] == bytes(range(64)).hex()
+    assert left[0]["properties"] == [{"name": "escrow:known-from", "value": "lock file"}]
+    (right,) = (one for one in bom["components"] if one["name"] == "@scope/right")
+    # What is no digest is left out, and the version stays.
+    assert (right["version"], right.get("hashes")) == ("0.0.1", None)
+    (git,) = (one for one in bom["components"] if one["name"] == "from-git")
+    assert "version" not in git
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_a_lock_of_which_rows_were_left_out_makes_a_list_in_part(is_cut: bool) -> None:
+    marker = MarkerFile("package-lock.json", {"packages": 9, "locked": [], "locked_cut": is_cut})
+    outcome = replace(OUTCOME, inspection=replace(INSPECTION, markers=(marker,)))
+    bom = papers(Readers(judged(), ("vendor",), STATEMENT_KINDS), outcome)[SBOM_TYPE]["predicate"]
+    listed = {one["name"]: one["value"] for one in bom["metadata"]["properties"]}
+    assert listed["escrow:listed"] == ("in part" if is_cut else "every file")
 
 
 def test_the_bill_of_materials_can_be_made_again(vendors: dict[str, dict]) -> None:
