@@ -263,6 +263,16 @@ def without_receipt(session: Session) -> list[Deposit]:
     )
 
 
+def naming(session: Session, payloads: Sequence[str]) -> dict[DepositId, set[str]]:
+    """Return the deposits that have parts of these payloads, carried ones too, each with them."""
+    found: dict[DepositId, set[str]] = {}
+    if payloads:
+        query = select(Part).where(col(Part.payload_sha256).in_(payloads))
+        for part in session.exec(query):
+            found.setdefault(DepositId(part.deposit_id), set()).add(part.payload_sha256)
+    return found
+
+
 def parts_of(session: Session, deposit_id: DepositId) -> list[Part]:
     """Return a deposit's parts by kind and name."""
     query = select(Part).where(Part.deposit_id == deposit_id)

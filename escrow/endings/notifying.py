@@ -5,7 +5,7 @@ Everybody of the agreement is told: what ends is everybody's. A notice starts no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from agreements.terms import Agreement
@@ -15,7 +15,8 @@ from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.appending import Scribe
 from escrow.notices import outbox
-from escrow.notices.notices import Kind, NoticeToSend, Reader
+from escrow.notices.notices import Kind, NoticeToSend
+from escrow.notices.readers import everybody
 
 # Total over TOLD; a test holds it.
 KIND_OF: Mapping[Step, Kind] = {
@@ -46,7 +47,7 @@ def notify(
     if kind is None:
         return
     for agreement_id, terms in agreements:
-        for reader, address in _told(terms):
+        for reader, address in everybody(terms):
             digest = sha256_hex(f"{agreement_id} {address}".encode())[:16]
             notice = NoticeToSend(
                 key=f"{ending_id}:{step}:{reader}:{digest}",
@@ -58,15 +59,3 @@ def notify(
                 language=terms.language,
             )
             outbox.post(session, scribe, notice, actor=scribe.role, now=now)
-
-
-def _told(terms: Agreement) -> Iterator[tuple[Reader, str]]:
-    parties = [
-        (Reader.VENDOR, terms.vendor),
-        *((Reader.BENEFICIARY, b) for b in terms.beneficiaries),
-    ]
-    for reader, party in parties:
-        for contact in dict.fromkeys(one.email for one in party.contacts):
-            yield reader, contact
-    for agent in terms.agents:
-        yield Reader.AGENT, agent.email

@@ -63,6 +63,7 @@ class Kind(StrEnum):
     DEPOSIT_MISSING = "deposit-missing"
     DEPOSIT_NOT_SERVING = "deposit-not-serving"
     DEPOSIT_NOT_OPENING = "deposit-not-opening"
+    DEPOSIT_DAMAGED = "deposit-damaged"
     RECIPIENT_PROOF_DUE = "recipient-proof-due"
     RECIPIENT_UNPROVEN = "recipient-unproven"
     RECIPIENT_CHANGE_PROPOSED = "recipient-change-proposed"
@@ -125,6 +126,7 @@ RULES: Mapping[Kind, KindRule] = MappingProxyType(
         Kind.DEPOSIT_MISSING: KindRule(names_request=False),
         Kind.DEPOSIT_NOT_SERVING: KindRule(names_request=False),
         Kind.DEPOSIT_NOT_OPENING: KindRule(names_request=False),
+        Kind.DEPOSIT_DAMAGED: KindRule(names_request=False),
         Kind.RECIPIENT_PROOF_DUE: KindRule(names_request=False, names_day=True),
         Kind.RECIPIENT_UNPROVEN: KindRule(names_request=False),
         Kind.RECIPIENT_CHANGE_PROPOSED: KindRule(names_request=False),

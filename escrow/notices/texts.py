@@ -348,6 +348,17 @@ _ENGLISH: Mapping[Kind, Wording] = MappingProxyType(
                 agent="Nothing to do: it shows in the agreement's account of custody.",
             ),
         ),
+        Kind.DEPOSIT_DAMAGED: Wording(
+            "A deposit is damaged",
+            "Stored bytes of a deposit under this agreement are lost or damaged in every copy. A "
+            "release of it would lack them; other deposits are not touched.",
+            _told(
+                vendor="Deposit the present state anew, and see that its verification passes.",
+                beneficiary="Rely on another deposit until the vendor has deposited anew: 'escrow "
+                "status' tells how each is stored.",
+                agent="Look at 'escrow status' of the deposit before you confirm a release of it.",
+            ),
+        ),
         Kind.RECIPIENT_PROOF_DUE: Wording(
             "Key of a release to be proven again",
             "A key to which a release to you would be sealed was last proven almost a year ago.",

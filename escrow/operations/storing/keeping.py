@@ -12,6 +12,7 @@ from escrow.ground.errors import Unavailable
 from escrow.ledger.appending import Scribe
 from escrow.ledger.verifying import TrustedLogKeys
 from escrow.operations.storing.records import RoomsInventory
+from escrow.operations.storing.telling import LossTeller
 from escrow.vault.blobs import BlobStore
 from escrow.vault.storage.places import Place
 from escrow.vault.storage.records import PRIMARY
@@ -56,6 +57,7 @@ class StoreKeeper:
         self.restorer = (
             HeaderRestorer(database, shelf, keyholder, clock) if shelf and keyholder else None
         )
+        self.teller = LossTeller(database, scribe, clock)
         self.scrubber = Scrubber(
             self.replicator, database, inventory, primary, replica, clock, scribe
         )
@@ -72,6 +74,7 @@ def keep_stored(
                 keeper.restorer.round()
             if keeper.scrubber.is_slice_due():
                 keeper.scrubber.run("slice", stopping.is_set)
+            keeper.teller.look()
         except Unavailable as problem:
             _log.warning("the stores: %s It is tried again.", problem.reason)
         except Exception:

@@ -71,6 +71,7 @@ def scrub_now(tell: Callable[[ScrubCounts, int], None]) -> tuple[dict[str, objec
             with database.reading() as session:
                 _, size_bytes = records.totals(session)
             counts = keeper.scrubber.run("whole", tell=lambda now: tell(now, size_bytes))
+            keeper.teller.look()
     finally:
         database.close()
     found = counts or ScrubCounts()

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from escrow.deposits import records
 from escrow.deposits.drafts import CLIENT_SEALED, StoredDeposit
 from escrow.deposits.errors import DepositUnfinished, DepositUnknown
+from escrow.endings.states import State
 from escrow.evidence.receipts import NOT_VERIFIABLE
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
@@ -21,6 +22,7 @@ from escrow.portal.handing_out import agreements_read_under, handed_out
 from escrow.portal.problems import documented, documented_change, problem_headers
 from escrow.portal.routes.standing import class_of, reports_for, standing_of
 from escrow.portal.standing_answers import HOLDS_UNTIL
+from escrow.vault.storage.records import copies_of
 from escrow.verification.status import show_standing
 
 router = APIRouter(tags=["deposits"])
@@ -129,7 +131,7 @@ def by_number(
         )
         if row is None:
             raise DepositUnknown
-        return _described(session, asker, row)
+        return _described(session, asker, row) | _stored(session, row)
 
 
 @router.get("/deposits/{deposit_id}", responses=documented(403, 404))
@@ -137,7 +139,7 @@ def show(request: Request, rooms: RoomsNeeded, asker: Asker, deposit_id: str) ->
     """Show where a deposit stands, as far as the asker may see it."""
     with rooms.database.reading() as session:
         row = find_deposit(session, asker, deposit_id, Verb.READ_STATUS)
-        document = _described(session, asker, row)
+        document = _described(session, asker, row) | _stored(session, row)
     if not asker.is_use_due:
         # Nothing in the document depends on the time; only whether the token is still good does.
         setattr(request.state, HOLDS_UNTIL, asker.holds_until)
@@ -199,6 +201,14 @@ def _sealed_by_vendor(part: records.Part) -> dict[str, object]:
         "agreement": part.client_agreement_id,
         "epoch": part.client_epoch,
     }
+
+
+def _stored(session: Session, row: records.Deposit) -> dict[str, object]:
+    """Tell whoever relies on a deposit whether one accident would be its end, or has been."""
+    if row.sealed_at is None or row.state == State.SHREDDED:
+        return {}
+    parts = records.parts_of(session, DepositId(row.id))
+    return {"storage": copies_of(session, {one.payload_sha256 for one in parts})}
 
 
 def _described(session: Session, asker: Principal, row: records.Deposit) -> dict[str, object]:

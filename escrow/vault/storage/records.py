@@ -6,9 +6,11 @@ tables (:class:`escrow.vault.storage.inventory.Inventory`), and what is stored b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
@@ -209,6 +211,42 @@ def damaged(session: Session) -> Sequence[BlobCopyRow]:
         .order_by(col(BlobCopyRow.sha256), col(BlobCopyRow.place))
     )
     return session.exec(query).all()
+
+
+def lost_payloads(session: Session) -> list[str]:
+    """Return the payloads of which no copy was good when it was last read."""
+    good = aliased(BlobCopyRow)
+    query = (
+        select(BlobCopyRow.sha256)
+        .where(
+            col(BlobCopyRow.state) != HELD,
+            ~sa.exists().where(col(good.sha256) == BlobCopyRow.sha256, col(good.state) == HELD),
+        )
+        .distinct()
+        .order_by(BlobCopyRow.sha256)
+    )
+    return list(session.exec(query))
+
+
+class Copies(StrEnum):
+    """How something is stored, as it was last seen."""
+
+    TWO = "two-copies"
+    ONE = "one-copy"
+    DAMAGED = "damaged"
+
+
+def copies_of(session: Session, payloads: Collection[str]) -> Copies:
+    """Return how payloads are stored, the worst of them: what has no good copy is damaged.
+
+    One that nobody has noted yet has one copy: it was made before it was acknowledged.
+    """
+    query = select(BlobCopyRow).where(col(BlobCopyRow.sha256).in_(payloads))
+    rows = session.exec(query).all()
+    good = Counter(row.sha256 for row in rows if row.state == HELD)
+    if any(not good[row.sha256] for row in rows):
+        return Copies.DAMAGED
+    return Copies.TWO if payloads and min(good[one] for one in payloads) > 1 else Copies.ONE
 
 
 # --- header records ---------------------------------------------------------------------------

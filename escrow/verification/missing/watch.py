@@ -7,11 +7,9 @@ or not at all, and two workers write one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agreements.terms import Agreement
 from escrow.deposits import records as deposits
 from escrow.evidence.bundles import sign_statement
 from escrow.evidence.statements import STATEMENT_FIELD, Stamp
@@ -24,7 +22,8 @@ from escrow.ground.signatures import Signer
 from escrow.ledger.appending import Scribe
 from escrow.ledger.events import NewEvent, Stream
 from escrow.notices import outbox
-from escrow.notices.notices import Kind, NoticeToSend, Reader
+from escrow.notices.notices import Kind, NoticeToSend
+from escrow.notices.readers import everybody
 from escrow.register.inforce import AgreementInForce, agreements_in_force
 from escrow.verification import records
 from escrow.verification.missing import records as kept
@@ -126,7 +125,7 @@ class Watch:
         now: datetime,
     ) -> None:
         period = f"{owed.agreement_id}:{owed.product_id}:missing:{due_at:%Y%m%d}"
-        for reader, address in _told(governing.terms):
+        for reader, address in everybody(governing.terms):
             notice = NoticeToSend(
                 key=f"{period}:{reader}:{sha256_hex(address.encode())[:16]}",
                 kind=Kind.DEPOSIT_MISSING,
@@ -159,14 +158,3 @@ def _account(session: Session, product_id: ProductId) -> str:
     """Return the digest of the account of deposits: id, number and state of each, newest first."""
     rows = deposits.deposits_of(session, product_id, _ACCOUNT_MAX)
     return sha256_hex(canonical_json([[row.id, row.number, row.state] for row in rows]))
-
-
-def _told(terms: Agreement) -> Iterator[tuple[Reader, str]]:
-    """Yield whom to tell: every contact of the vendor and of each beneficiary, and the agents."""
-    for contact in terms.vendor.contacts:
-        yield Reader.VENDOR, contact.email
-    for party in terms.beneficiaries:
-        for contact in party.contacts:
-            yield Reader.BENEFICIARY, contact.email
-    for agent in terms.agents:
-        yield Reader.AGENT, agent.email
