@@ -347,6 +347,15 @@ BUILDING = (
         "Remove built files from the deposit, so that the build has to make them.",
     ),
     FindingType(
+        "E-BUILD-WORKERS-DISAGREE",
+        "Two workers did not find the same",
+        "warn",
+        "The worker with the key {first} found that the deposit passes up to '{level}'; this "
+        "one, with the same bytes, did not. The other findings say where it stopped.",
+        "Look for what differs from one build to the next: time, memory, order, random numbers. "
+        "If there is nothing, tell the operator, who compares the two workers.",
+    ),
+    FindingType(
         "E-BUILD-NO-ARTIFACT",
         "The build left no result",
         "fail",

@@ -104,6 +104,8 @@ class JobEngine:
         self._version = application_version
         self._beat = (beat_seconds, ttl_seconds)
         self._definitions: dict[str, _Definition] = {}
+        # Names of jobs that other processes do.
+        self._elsewhere: set[str] = set()
         self._running: set[str] = set()
         # Jobs that this process let go of while the others might have taken it for dead.
         self._let_down: set[str] = set()
@@ -148,6 +150,15 @@ class JobEngine:
             )
         limit = concurrency or self._concurrency
         self._definitions[name] = _Definition(name, function, max_recoveries, limit)
+
+    def define_elsewhere(self, name: str) -> None:
+        """Say that jobs of this name are enqueued here and done by another process.
+
+        Raises:
+            NotAnIdentifier: bad name.
+        """
+        check_job_name(name)
+        self._elsewhere.add(name)
 
     def prepare(self) -> None:
         """Make or migrate DBOS's tables, for a process that enqueues and never starts."""
@@ -383,7 +394,7 @@ class JobEngine:
         recovery.enqueue_own(self._client, self.executor_id, keys)
 
     def _check_defined(self, name: str) -> None:
-        if self._definitions and name not in self._definitions:
+        if self._definitions and name not in self._definitions.keys() | self._elsewhere:
             raise JobUndefined(
                 f"No job is called {name!r}.",
                 f"There are: {', '.join(sorted(self._definitions))}.",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from escrow.evidence import dsse
 from escrow.evidence.bundles import Bundle, SignedDocument
@@ -121,6 +122,7 @@ class CheckedDocument:
             "deposit": deposit.get("id"),
             "number": deposit.get("number"),
             "sealed_at": deposit.get("sealedAt"),
+            "reported_by": _reporters(self.predicate),
             "verdict": self.predicate.get("verdict"),
             "level_reached": self.predicate.get("levelReached"),
             "smallest_k": self.predicate.get("smallestK"),
@@ -299,6 +301,25 @@ def _check_entry(event: VerifiedEvent, statement: Statement, kind: DocumentKind)
             f"The issue of a {kind.title} is logged by the {kind.role}, "
             f"not by the {event.event.role}."
         )
+
+
+def _reporters(predicate: Mapping[str, object]) -> list[str] | None:
+    """Return whose reports a document rests on: its own worker's, or those of each deposit."""
+    own = _section(predicate, "examination").get("worker")
+    if own is not None:
+        return [f"worker key {str(own)[:16]}"]
+    deposits = predicate.get("deposits")
+    listed = [one for one in deposits if isinstance(one, Mapping)] if _is_list(deposits) else []
+    told = [
+        f"{one.get('id')}: worker key {', '.join(str(key)[:16] for key in one['reportedBy'])}"
+        for one in listed
+        if _is_list(one.get("reportedBy"))
+    ]
+    return told or None
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
 
 
 def _section(predicate: Mapping[str, object], name: str) -> Mapping[str, object]:

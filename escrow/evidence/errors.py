@@ -128,6 +128,12 @@ class SignedByOtherWorker(EvidenceFails):
     code = "evidence.signed-by-other-worker"
 
 
+class ConfirmationBroken(EvidenceFails):
+    """Is a second report another worker's, beside exactly this first one? No."""
+
+    code = "evidence.confirmation-broken"
+
+
 class EntryNamesOtherStatement(EvidenceFails):
     """Does the ledger's entry name exactly this statement? No."""
 

@@ -34,6 +34,7 @@ class ReleaseFacts:
         not_opened: ids of parts that this sealing key does not open.
         intended_at: when the keyholder wrote its intent.
         clocks: by whose time the vendor's right was judged, so that nobody takes it for more.
+        reported_by: deposit id → ids of the keys of the workers whose reports the ledger holds.
         agents: how many agents were known to hold their shares, where that was too few, and which
             organisation alone could open or block; None where there is nothing to say.
         client_sealed: ids of the parts handed over that their vendor had sealed himself.
@@ -63,6 +64,7 @@ class ReleaseFacts:
     last_before_filing: tuple[str, ...]
     intended_at: datetime
     clocks: str
+    reported_by: Mapping[str, tuple[str, ...]] | None = None
     agents: Mapping[str, object] | None = None
     client_sealed: tuple[str, ...] = ()
 
@@ -75,6 +77,10 @@ def release_statement(stamp: Stamp, facts: ReleaseFacts) -> bytes:
     # is public, and a payload can be made that opens under two file keys.
     subjects += [(f"header/{one}", digest) for one, digest in sorted(facts.headers.items())]
     return statement(subjects, RELEASE_TYPE, _predicate(stamp, facts))
+
+
+def _reported(key_ids: tuple[str, ...]) -> dict[str, object]:
+    return {"reportedBy": list(key_ids)} if key_ids else {}
 
 
 def _predicate(stamp: Stamp, facts: ReleaseFacts) -> dict[str, object]:
@@ -106,7 +112,10 @@ def _predicate(stamp: Stamp, facts: ReleaseFacts) -> dict[str, object]:
             **({"agents": dict(facts.agents)} if facts.agents else {}),
         },
         "offerSha256": facts.offer_sha256,
-        "deposits": [{"id": one, "number": number} for one, number in facts.deposits],
+        "deposits": [
+            {"id": one, "number": number, **_reported((facts.reported_by or {}).get(one, ()))}
+            for one, number in facts.deposits
+        ],
         "notOpened": list(facts.not_opened),
         **_client_sealed(facts.client_sealed),
         "lastVerified": list(facts.last_verified),

@@ -59,10 +59,15 @@ class Chain:
 
 @dataclass(frozen=True)
 class ChainedEvent:
-    """An event of a proven chain."""
+    """An event of a proven chain.
+
+    Args:
+        key_id: of its role's key, which signed it; empty where events are read without their proof.
+    """
 
     entry_sha256: Sha256Hex
     event: Event
+    key_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ def verify_chain(chain: Chain, keys: TrustedLogKeys, stream: Stream) -> ProvenCh
     # 4. roles
     for one in signed:
         one.check_role_signature(keys.roles)
-    return ProvenChain(tuple(ChainedEvent(one.entry_sha256, one.event) for one in signed), head)
+    return ProvenChain(tuple(_chained(one) for one in signed), head)
 
 
 def read_chain(session: Session, stream: Stream, *, from_sequence: int = 0) -> Chain | None:
@@ -140,7 +145,11 @@ def signed_events(chain: Chain, roles: Mapping[str, PublicKey]) -> list[ChainedE
     signed = [parse_entry(entry) for entry in chain.entries]
     for one in signed:
         one.check_role_signature(roles)
-    return [ChainedEvent(one.entry_sha256, one.event) for one in signed]
+    return [_chained(one) for one in signed]
+
+
+def _chained(signed: SignedEvent) -> ChainedEvent:
+    return ChainedEvent(signed.entry_sha256, signed.event, signed.key_id)
 
 
 def _check_links(signed: Sequence[SignedEvent], stream: Stream) -> None:

@@ -168,6 +168,7 @@ def assemble_worker(on: Footing, keys: WorkerKeys, scratch: Scratch) -> Worker:
         runner=runner,
         scratch=scratch.logs,
         stamp=on.stamp,
+        trust_root=on.root,
     )
     Examiner(tools).define()
     watch = Watch(on.database, scribe, keys.report, on.stamp, on.clock)

@@ -16,6 +16,7 @@ from typing import Any, cast
 from escrow.ground.clock import parse_rfc3339, rfc3339
 from escrow.ground.digests import Sha256Hex, canonical_json, sha256_hex
 from escrow.ground.identifiers import AgreementId
+from escrow.ledger.chains import ChainedEvent
 from escrow.ledger.events import Event
 from escrow.releases.errors import OfferBroken
 
@@ -34,6 +35,7 @@ KINDS_OF_BUNDLE: Mapping[str, frozenset[str]] = {
 _LISTS = ("bundle", "last_verified", "last_before_filing")
 _SEALED = "deposits:deposit:sealed"
 _REPORT = "verification:report:signed"
+_CONFIRMATION = "verification:confirmation:signed"
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,32 @@ def is_sealing(event: Event) -> bool:
 
 
 def verdicts(events: Iterable[Event]) -> dict[str, tuple[str, str]]:
-    """Return the newest verdict and level of each deposit, from an agreement's events."""
-    return {
-        str(event.data["deposit_id"]): (str(event.data["verdict"]), str(event.data["level"]))
-        for event in events
-        if (event.type, event.role) == (_REPORT, "worker")
-    }
+    """Return the newest verdict and level of each deposit, from an agreement's events.
+
+    A second worker's report only ever lowers what the first one's said: a failure that it found
+    stands, and what it could not test says nothing.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for event in (one for one in events if one.role == "worker"):
+        is_second = event.type == _CONFIRMATION and event.data["verdict"] == "fail"
+        if event.type == _REPORT or is_second:
+            reached = (str(event.data["verdict"]), str(event.data["level"]))
+            found[str(event.data["deposit_id"])] = reached
+    return found
+
+
+def reporters(events: Iterable[ChainedEvent]) -> dict[str, tuple[str, ...]]:
+    """Return which workers' keys reported on each deposit, from an agreement's proven events.
+
+    A later round of the first worker's begins anew; a second worker's stands behind it.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for one in events:
+        if (one.event.type, one.event.role) in ((_REPORT, "worker"), (_CONFIRMATION, "worker")):
+            deposit_id = str(one.event.data["deposit_id"])
+            before = found.get(deposit_id, ()) if one.event.type == _CONFIRMATION else ()
+            found[deposit_id] = tuple(dict.fromkeys((*before, one.key_id)))
+    return found
 
 
 def offered_deposit(

@@ -174,6 +174,7 @@ class PortalWorld:
                 runner=self.runner,
                 scratch=self.scratch / "logs",
                 stamp=self._stamp,
+                trust_root=self.ledger.trust_root,
             )
         )
 
@@ -477,3 +478,6 @@ class _Undefined:
 
     def define(self, name: str, function: object) -> None:
         """Take a definition that nobody runs."""
+
+    def define_elsewhere(self, name: str) -> None:
+        """Take the name of another process's jobs."""

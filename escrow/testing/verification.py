@@ -12,6 +12,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -54,6 +55,7 @@ from escrow.verification.runner import Runner
 
 AGREEMENT = "agr_1"
 PRODUCT = ProductId("prd_1")
+SECOND_WORKER = "worker/second"
 
 A_PYTHON_PROJECT: Mapping[str, bytes] = MappingProxyType(
     {
@@ -135,6 +137,7 @@ class VerificationWorld:
         changes: placeholders of the agreement's template that are filled otherwise.
         engine: where jobs are enqueued; a list where none is given.
         runner: another one than the fake.
+        two_workers: the trust root names a second one.
     """
 
     def __init__(
@@ -143,8 +146,12 @@ class VerificationWorld:
         changes: Mapping[str, str] | None = None,
         engine: Jobs | None = None,
         runner: Runner | None = None,
+        *,
+        two_workers: bool = False,
     ) -> None:
         self.ledger = LedgerWorld(folder)
+        if two_workers:
+            _let_second_in(self.ledger)
         self.database = self.ledger.database
         self.clock = self.ledger.clock
         self.scratch = folder / "scratch"
@@ -154,6 +161,7 @@ class VerificationWorld:
         worker = _identity("worker")
         self.keyholder = WorkerKeyholder(self.ledger, worker)
         self.runner = FakeRunner(self.scratch)
+        self.second_runner = FakeRunner(self.scratch)
         self.jobs = ListedJobs()
         self.tools = Tools(
             database=self.database,
@@ -167,6 +175,7 @@ class VerificationWorld:
             runner=runner or self.runner,
             scratch=self.scratch,
             stamp=Stamp("Trial Escrow", "production", "0"),
+            trust_root=self.ledger.trust_root,
         )
         self.examiner = Examiner(self.tools)
         with self.database.writing() as session:
@@ -250,6 +259,31 @@ class VerificationWorld:
         """Make one attempt as the job does; return the step's word."""
         self.examiner.queue(deposit_id)
         return self.examiner.examine(deposit_id, f"verify-{deposit_id}", lambda: None)
+
+    def second_worker(self) -> Examiner:
+        """Return the examiner of the second worker, with keys of its own."""
+        key = self.ledger.key(SECOND_WORKER)
+        tools = replace(
+            self.tools,
+            scribe=Scribe("worker", key, self.clock),
+            signer=key,
+            runner=self.second_runner,
+        )
+        return Examiner(tools)
+
+    def confirm(self, second: Examiner, deposit_id: DepositId) -> records.ExaminationRow:
+        """Run every step of a second worker's job and return its examination."""
+        examination_id = second.queue(deposit_id, second=True)
+        key = f"confirm-{examination_id}"
+        word = second.examine(deposit_id, key, lambda: None, second=True)
+        if word == "concluded":
+            second.publish(ExaminationId(examination_id))
+            second.close(ExaminationId(examination_id))
+        with self.database.reading() as session:
+            row = records.examination_by_id(session, ExaminationId(examination_id))
+        if row is None:
+            raise ValueError("there is nothing to confirm")
+        return row
 
     def verify(self, deposit_id: DepositId) -> records.ExaminationRow:
         """Run every step of the job and return the examination."""
@@ -380,6 +414,12 @@ class VerificationWorld:
         return deposits.Part(**values)
 
 
+def _let_second_in(ledger: LedgerWorld) -> None:
+    roles = {**ledger.trust_root.roles, SECOND_WORKER: ledger.key(SECOND_WORKER).public}
+    ledger.trust_root = replace(ledger.trust_root, roles=roles)
+    ledger.sequencer = ledger.new_sequencer()
+
+
 def _identity(name: str) -> X25519Identity:
     """Return the key whose seed is the digest of a name: a restarted world has the same."""
     return X25519Identity(hashlib.sha256(name.encode()).digest())
@@ -394,3 +434,6 @@ class _DefiningJobs:
 
     def define(self, name: str, function: JobFunction) -> None:
         """Take a definition that nobody runs."""
+
+    def define_elsewhere(self, name: str) -> None:
+        """Take the name of another process's jobs."""

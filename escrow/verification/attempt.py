@@ -7,9 +7,10 @@ an exception is ours, and :func:`reason_of` says which reason of ERROR it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from builders.errors import EngineUnavailable, ImageNotBuilt, SandboxUnsafe
 from builders.findings import Finding
@@ -33,6 +34,7 @@ from escrow.verification.checks import (
     unbuilt_reason,
     without_unopened,
 )
+from escrow.verification.confirming import Cited
 from escrow.verification.errors import ExaminationInterrupted
 from escrow.verification.examinations import Act
 from escrow.verification.gathering import Case
@@ -53,11 +55,16 @@ from escrow.verification.runner import Bench, Runner
 
 @dataclass(frozen=True)
 class Attempt:
-    """Which attempt at which examination this is."""
+    """Which attempt at which examination this is.
+
+    Args:
+        cites: the first worker's report, where this is a second look.
+    """
 
     examination_id: str
     number: int
     begun_at: datetime
+    cites: Cited | None = None
 
 
 @dataclass(frozen=True)
@@ -151,8 +158,16 @@ class Attempter:
             move(session, self.scribe, attempt.examination_id, attempt.number, act, data)
 
 
-def judge_case(case: Case, seen: Seen) -> Verdicts:
-    """Return the judgements over what was seen, under each agreement and over all."""
+def judge_case(
+    case: Case,
+    seen: Seen,
+    passed_by: Mapping[Level, frozenset[str]] = MappingProxyType({}),
+) -> Verdicts:
+    """Return the judgements over what was seen, under each agreement and over all.
+
+    Args:
+        passed_by: which workers' keys passed which level, where this is a second look.
+    """
     parts, unbuilt = case.deposit.parts, unbuilt_reason(case.deposit.parts)
     empty = empty_parts(seen.inspection) if seen.inspection else frozenset()
     shared = [*without_unopened(seen.findings, parts), *check_parts(parts, case.proven)]
@@ -162,7 +177,7 @@ def judge_case(case: Case, seen: Seen) -> Verdicts:
     ) -> Judgement:
         missed = check_materials(parts, materials, empty, case.deposit.sealed_at)
         findings = _each_once([*shared, *missed, *own])
-        return judge_examined(terms, ordered, findings, seen.result, unbuilt)
+        return judge_examined(terms, ordered, findings, seen.result, unbuilt, passed_by)
 
     under_each = [
         judge(
@@ -198,6 +213,7 @@ def outcome_of(
         seen.inspection,
         seen.plan,
         seen.result,
+        confirms=attempt.cites,
     )
 
 

@@ -8,7 +8,7 @@ from escrow.evidence.statements import STATEMENT_FIELD
 from escrow.ground.database import Session, every_row
 from escrow.ledger.comparing import Comparer, Facts, Key, States
 from escrow.ledger.reading import RecordedEvent
-from escrow.verification.examinations import REPORT_SIGNED
+from escrow.verification.examinations import CONFIRMATION_SIGNED, REPORT_SIGNED
 from escrow.verification.records import ReportRow
 
 _OF_REPORT = ("examination_id", "deposit_id", "verdict", "level")
@@ -30,4 +30,6 @@ def _reports(session: Session) -> Iterator[tuple[Key, Facts]]:
             yield (row.statement_sha256,), {name: getattr(row, name) for name in names}
 
 
-COMPARERS = (Comparer("report", frozenset({REPORT_SIGNED}), _report, _reports),)
+_SIGNED = frozenset({REPORT_SIGNED, CONFIRMATION_SIGNED})
+
+COMPARERS = (Comparer("report", _SIGNED, _report, _reports),)

@@ -31,7 +31,12 @@ from escrow.verification import documents, records
 from escrow.verification.checks import level_of
 from escrow.verification.documents import SealedDocument, seal_document
 from escrow.verification.errors import DocumentsKeyChanged
-from escrow.verification.examinations import DOCUMENTS_SEALED, REPORT_SIGNED, Act
+from escrow.verification.examinations import (
+    CONFIRMATION_SIGNED,
+    DOCUMENTS_SEALED,
+    REPORT_SIGNED,
+    Act,
+)
 from escrow.verification.gathering import Case
 from escrow.verification.judging import Verdicts, attributed
 from escrow.verification.outcomes import DocumentFacts, Outcome
@@ -105,6 +110,7 @@ class Concluder:
             row.verdict = verdicts.vendor.verdict
             row.level = verdicts.vendor.reached
             row.reason = verdicts.vendor.reason
+            row.worker = outcome.worker
             epoch = self._documents_epoch(session, ProductId(row.product_id), recipient)
             deposit_id = DepositId(row.deposit_id)
             vault.add(
@@ -212,7 +218,10 @@ def _report_event(deposit: DepositFacts, outcome: Outcome, report: _Report) -> N
     }
     if report.signed.beside:
         data[BESIDE_FIELD] = report.signed.beside_sha256
-    return NewEvent(stream, REPORT_SIGNED, ACTOR, data)
+    if outcome.confirms is None:
+        return NewEvent(stream, REPORT_SIGNED, ACTOR, data)
+    data["confirms"] = outcome.confirms.examination_id
+    return NewEvent(stream, CONFIRMATION_SIGNED, ACTOR, data)
 
 
 def _report_rows(

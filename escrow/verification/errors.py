@@ -152,3 +152,15 @@ class KeysDoNotFit(Tampered):
             "The file keys that were handed out do not fit the parts of this deposit.",
             "Stop verifying, and compare the deposit's parts with the ledger.",
         )
+
+
+class FirstReportUnproven(Tampered):
+    """The report that a second worker is asked to confirm is not one that another worker logged."""
+
+    code = "verification.first-report-unproven"
+
+    def __init__(self, examination_id: str) -> None:
+        super().__init__(
+            f"The ledger bears out no report of another worker on {examination_id[:60]!r}.",
+            "Nothing was confirmed; compare database and ledger ('escrow ledger verify').",
+        )

@@ -138,6 +138,8 @@ TRANSITIONS: Mapping[Act, Transition] = MappingProxyType(
 AT_REST = frozenset({State.QUEUED, State.RETRYING})
 
 REPORT_SIGNED = "verification:report:signed"
+# A second worker's own report on a deposit that a first one found buildable.
+CONFIRMATION_SIGNED = "verification:confirmation:signed"
 DOCUMENTS_SEALED = "verification:documents:sealed"
 
 # What each reader is shown of a state. The vendor follows every stage of his own build; others

@@ -22,9 +22,10 @@ from escrow.engine.errors import StepFailed
 from escrow.engine.jobs import JobFunction
 from escrow.engine.queue import JobQueue
 from escrow.evidence.statements import Stamp
+from escrow.evidence.trustroot import TrustRoot
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
-from escrow.ground.errors import NotFound
+from escrow.ground.errors import InvalidInput, NotFound, Tampered
 from escrow.ground.identifiers import DepositId, ExaminationId
 from escrow.ground.signatures import Signer
 from escrow.ledger.appending import Scribe
@@ -43,8 +44,24 @@ from escrow.verification.attempt import (
     outcome_of,
     reason_of,
 )
+from escrow.verification.citing import cite_first
 from escrow.verification.concluding import Concluder
-from escrow.verification.errors import HeadersNotWritten, ProofsNotReady, TakenOver
+from escrow.verification.confirming import (
+    Cited,
+    colleague_of,
+    confirmation_job,
+    confirmation_key,
+    is_confirmation,
+    is_worth_confirming,
+    name_of,
+    with_disagreement,
+)
+from escrow.verification.errors import (
+    FirstReportUnproven,
+    HeadersNotWritten,
+    ProofsNotReady,
+    TakenOver,
+)
 from escrow.verification.examinations import (
     AT_REST,
     CONTINUATION_REST_SECONDS,
@@ -55,6 +72,7 @@ from escrow.verification.examinations import (
 )
 from escrow.verification.gathering import Case, gather_case
 from escrow.verification.images import ImageKeeper
+from escrow.verification.judging import Verdicts
 from escrow.verification.kits import KitMaker
 from escrow.verification.ladder import Reason
 from escrow.verification.log import LiveLog, delete_live_log, log_folder
@@ -64,6 +82,7 @@ from escrow.verification.progress import (
     interrupt,
     is_overtaken,
     move,
+    queue_confirmation,
     queue_examination,
 )
 from escrow.verification.runner import Runner
@@ -87,6 +106,10 @@ class Jobs(JobQueue, Protocol):
         """Say what a job of this name does."""
         ...
 
+    def define_elsewhere(self, name: str) -> None:
+        """Say that jobs of this name are done by another process."""
+        ...
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -99,6 +122,7 @@ class Tools:
         worker: the age identity whose recipient is pinned in the keyholder's settings.
         scratch: folder for live logs, in memory, shared with whoever relays them.
         stamp: whose statements these are.
+        trust_root: names the workers, and the keys by which their reports are believed.
     """
 
     database: Database
@@ -112,10 +136,11 @@ class Tools:
     runner: Runner
     scratch: Path
     stamp: Stamp
+    trust_root: TrustRoot
 
 
 class Examiner:
-    """Runs the job ``verify``."""
+    """Runs the job ``verify``, and this worker's own job ``confirm-…`` for a second look."""
 
     def __init__(self, tools: Tools) -> None:
         self._on = tools
@@ -134,8 +159,14 @@ class Examiner:
         )
 
     def define(self) -> None:
-        """Define the job; before the engine starts."""
-        self._on.engine.define(JOB, self.run)
+        """Define the jobs; before the engine starts."""
+        engine = self._on.engine
+        engine.define(JOB, self.run)
+        for name, key in self._on.trust_root.workers.items():
+            if key == self._on.signer.public:
+                engine.define(confirmation_job(name), self.run_second)
+            else:
+                engine.define_elsewhere(confirmation_job(name))
 
     def run(self, context: JobContext, arguments: dict[str, str]) -> None:
         """Verify one deposit, or leave the rest of it to a continuation.
@@ -143,17 +174,27 @@ class Examiner:
         Args:
             arguments: ``deposit_id``.
         """
-        deposit_id = DepositId(arguments["deposit_id"])
+        self._run_or_rest(context, DepositId(arguments["deposit_id"]), second=False)
+
+    def run_second(self, context: JobContext, arguments: dict[str, str]) -> None:
+        """Look again at a deposit that another worker found buildable; as :meth:`run`.
+
+        Args:
+            arguments: ``deposit_id``.
+        """
+        self._run_or_rest(context, DepositId(arguments["deposit_id"]), second=True)
+
+    def _run_or_rest(self, context: JobContext, deposit_id: DepositId, *, second: bool) -> None:
         try:
-            self._run(context, deposit_id)
+            self._run(context, deposit_id, second=second)
         except StepFailed as failed:
             _log.error("job %s rests: %s", context.key, failed.cause)
             context.step("rest", lambda: self._rest(context.key, deposit_id))
 
-    def _run(self, context: JobContext, deposit_id: DepositId) -> None:
+    def _run(self, context: JobContext, deposit_id: DepositId, *, second: bool) -> None:
         examination_id = context.step(
             "queue",
-            lambda: self.queue(deposit_id),
+            lambda: self.queue(deposit_id, second=second),
             attempts=_HEADERS_ATTEMPTS,
             backoff_seconds=_HEADERS_BACKOFF_SECONDS,
         )
@@ -166,15 +207,21 @@ class Examiner:
             )
 
         word = step(
-            "examine", lambda: self.examine(deposit_id, context.key, context.check_still_wanted)
+            "examine",
+            lambda: self.examine(
+                deposit_id, context.key, context.check_still_wanted, second=second
+            ),
         )
         if word != "concluded":
             return
         step("publish", lambda: self.publish(ExaminationId(examination_id)))
         step("close", lambda: self.close(ExaminationId(examination_id)))
 
-    def queue(self, deposit_id: DepositId) -> str:
+    def queue(self, deposit_id: DepositId, *, second: bool = False) -> str:
         """Return the id of the deposit's examination, once its headers are written; '' for none.
+
+        Args:
+            second: this worker confirms what another found.
 
         Raises:
             HeadersNotWritten: not yet.
@@ -185,43 +232,77 @@ class Examiner:
             except NotFound as problem:
                 _log.error("nothing to verify: %s", problem)
                 return ""
-            row = queue_examination(session, case.deposit)
+            row = self._row_of(session, case, second=second)
+        if row is None:
+            return ""
         if not case.has_headers:
             raise HeadersNotWritten
         return row.id
 
-    def examine(self, deposit_id: DepositId, key: str, check_wanted: Callable[[], None]) -> str:
+    def _row_of(
+        self, session: Session, case: Case, *, second: bool
+    ) -> records.ExaminationRow | None:
+        if second:
+            return queue_confirmation(session, case.deposit, self._on.clock.now())
+        return queue_examination(session, case.deposit)
+
+    def examine(
+        self,
+        deposit_id: DepositId,
+        key: str,
+        check_wanted: Callable[[], None],
+        *,
+        second: bool = False,
+    ) -> str:
         """Bring the examination to its conclusion, or make one attempt at it.
 
         Args:
             key: of the job; its continuation is named after it.
             check_wanted: called between the stages; raises when the job is to end.
+            second: this worker confirms what another found.
 
         Returns:
             ``concluded``: the reports are signed; ``resting``: another attempt comes later;
-            ``taken-over``: somebody else is at it.
+            ``taken-over``: somebody else is at it; ``unproven``: there is nothing to confirm.
         """
         with self._on.database.reading() as session:
             case = gather_case(session, deposit_id)
         with self._on.database.writing() as session:
-            row = queue_examination(session, case.deposit)
+            row = self._row_of(session, case, second=second)
+            if row is None:
+                return "unproven"
             if is_concluded(State(row.state)):
                 return "concluded"
+            try:
+                cites = self._cites(session, row)
+            except (Tampered, InvalidInput) as problem:
+                # Not retried: no try makes it true. The lane ends by its own time.
+                _log.error("examination %s cites nothing: %s", row.id, problem)
+                return "unproven"
             now = self._on.clock.now()
-            left_over = Attempt(row.id, row.attempt, row.begun_at or now)
+            left_over = Attempt(row.id, row.attempt, row.begun_at or now, cites)
             is_withdrawn = case.is_withdrawn and State(row.state) in AT_REST
             passed_over = _passed_over(case, is_withdrawn, is_overtaken(session, row, case, now))
             if passed_over or not has_attempts_left(row):
                 attempt = None
             else:
                 number = begin_attempt(session, self._on.scribe, row, now)
-                attempt = Attempt(row.id, number, row.begun_at or now)
+                attempt = Attempt(row.id, number, row.begun_at or now, cites)
         if passed_over:
             return self._conclude_unopened(case, left_over, Act.PASS_OVER, passed_over)
         if attempt is None:
             # The last attempt took its process down, so nobody is left to say why.
             return self._conclude_unopened(case, left_over, Act.GIVE_UP, Reason.SERVICE_FAILED)
         return self._attempt(case, attempt, key, check_wanted)
+
+    def _cites(self, session: Session, row: records.ExaminationRow) -> Cited | None:
+        """Return the proven report that a second look is beside; None for a first one."""
+        if not row.confirms:
+            return None
+        first = records.examination_by_id(session, ExaminationId(row.confirms))
+        if first is None:
+            raise FirstReportUnproven(row.confirms)
+        return cite_first(session, self._on.trust_root, self._on.signer.public.key_id, first)
 
     def _attempt(
         self, case: Case, attempt: Attempt, key: str, check_wanted: Callable[[], None]
@@ -249,8 +330,15 @@ class Examiner:
         outcome = outcome_of(attempt, seen, dict(self._on.runner.isolation), now)
         outcome = replace(outcome, kit=self._kits.make(case, seen))
         act = Act.CONCLUDE_UNBUILT if seen.result is None else Act.CONCLUDE
-        self._concluder.conclude(act, case, outcome, judge_case(case, seen), log.path, now)
+        verdicts = self._judge(case, seen, attempt.cites)
+        self._concluder.conclude(act, case, outcome, verdicts, log.path, now)
         log.end()
+
+    def _judge(self, case: Case, seen: Seen, cites: Cited | None) -> Verdicts:
+        if cites is None:
+            return judge_case(case, seen)
+        passed_by = cites.passed_by(self._on.signer.public.key_id)
+        return with_disagreement(judge_case(case, seen, passed_by), cites)
 
     def _lane_closed(self, case: Case, attempt: Attempt) -> str:
         """A lane that ran out while we kept failing is our error; else it is only too late."""
@@ -317,6 +405,9 @@ class Examiner:
     def close(self, examination_id: ExaminationId) -> str:
         """Close the lane, leave nothing behind, and write the end.
 
+        Where another worker is to look again the lane stays open for it, and is closed by its end;
+        a colleague that never comes leaves it to the keyholder, which closes it by the clock.
+
         Raises:
             Unavailable: the keyholder cannot be reached.
         """
@@ -324,16 +415,33 @@ class Examiner:
             row = records.examination_by_id(session, examination_id)
         if row is None or row.state == State.DONE:
             return "closed"
-        self._on.keyholder.close_lane(DepositId(row.deposit_id))
+        colleague = self._colleague_for(row)
+        if colleague is None:
+            self._on.keyholder.close_lane(DepositId(row.deposit_id))
         with contextlib.suppress(BuilderError):
             # A dead engine holds nothing back: the sweep at the next start comes by again.
             self._on.runner.sweep(examination_id)
         delete_live_log(log_folder(self._on.scratch, examination_id))
         with self._on.database.writing() as session, contextlib.suppress(TakenOver):
-            done = move(session, self._on.scribe, examination_id, row.attempt, Act.FINISH)
+            data = {"confirmed_by": colleague} if colleague else {}
+            done = move(session, self._on.scribe, examination_id, row.attempt, Act.FINISH, data)
             done.finished_at = self._on.clock.now()
             records.add(session, done)
+            if colleague is not None:
+                self._on.engine.enqueue(
+                    session,
+                    confirmation_job(colleague),
+                    confirmation_key(row.id),
+                    {"deposit_id": row.deposit_id},
+                    partition=row.product_id,
+                )
         return "closed"
+
+    def _colleague_for(self, row: records.ExaminationRow) -> str | None:
+        """Return who looks again at a deposit that was found buildable; None for nobody."""
+        if row.confirms or not is_worth_confirming(row.level):
+            return None
+        return colleague_of(self._on.trust_root.workers, row.worker)
 
     def _rest(self, key: str, deposit_id: DepositId) -> str:
         with self._on.database.writing() as session:
@@ -345,9 +453,14 @@ class Examiner:
         self, session: Session, key: str, deposit_id: str, product_id: str, seconds: float
     ) -> None:
         """Enqueue the continuation of a job; of one job there is one, however often this runs."""
+        name = JOB
+        if is_confirmation(key):
+            workers = self._on.trust_root.workers
+            own = name_of(workers, self._on.signer.public.key_id)
+            name = confirmation_job(own or "")
         self._on.engine.enqueue(
             session,
-            JOB,
+            name,
             next_key(key),
             {"deposit_id": deposit_id},
             delay_seconds=seconds,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from builders.orders import Inspection, TrialBuildPlan, TrialBuildResult
+from escrow.verification.confirming import Cited
 
 # The vendor's statements list so many artefacts of a component; all are in the build log's
 # listing, and a signed statement has to stay readable (and below the envelope's limit).
@@ -37,6 +38,7 @@ class Outcome:
     Args:
         isolation: how the runner separated the build: machine words, none from the deposit.
         worker: id of the key of the worker who did it, and signs.
+        confirms: the first worker's report that this one is a second look beside.
     """
 
     examination_id: str
@@ -50,3 +52,4 @@ class Outcome:
     documents: tuple[DocumentFacts, ...] = ()
     kit: Kit | None = None
     worker: str = ""
+    confirms: Cited | None = None

@@ -16,6 +16,7 @@ from escrow.ground.identifiers import DepositId, ExaminationId, ProductId, new_i
 from escrow.ledger.appending import Entry, Scribe
 from escrow.ledger.events import NewEvent, Stream
 from escrow.verification import records
+from escrow.verification.confirming import is_worth_confirming
 from escrow.verification.errors import ActOutOfTurn, TakenOver
 from escrow.verification.examinations import (
     AT_REST,
@@ -42,20 +43,46 @@ def queue_examination(session: Session, deposit: DepositFacts) -> ExaminationRow
 
     Whenever the agents opened the deposit again, another round follows the one that is done.
     """
-    row = records.newest_examination(session, DepositId(deposit.id))
+    rounds = records.rounds_of(session, DepositId(deposit.id))
+    firsts = [one for one in rounds if not one.confirms]
     reopened = custody.reopenings_of(session, DepositId(deposit.id))
-    is_next_due = row is not None and row.state == State.DONE and row.round <= len(reopened)
-    if row is not None and not is_next_due:
-        return row
+    newest = firsts[-1] if firsts else None
+    is_next_due = newest and newest.state == State.DONE and len(firsts) <= len(reopened)
+    if newest is not None and not is_next_due:
+        return newest
+    queued_at = reopened[len(firsts) - 1].opened_at if newest else deposit.sealed_at
+    return _queued(session, deposit, len(rounds) + 1, queued_at)
+
+
+def queue_confirmation(
+    session: Session, deposit: DepositFacts, now: datetime
+) -> ExaminationRow | None:
+    """Return the second look at a deposit's newest examination, made the first time.
+
+    Returns:
+        None where nothing is to be confirmed: the first one is not done, or did not pass.
+    """
+    rounds = records.rounds_of(session, DepositId(deposit.id))
+    first = next((one for one in reversed(rounds) if not one.confirms), None)
+    if first is None or first.state != State.DONE or not is_worth_confirming(first.level):
+        return None
+    known = next((one for one in rounds if one.confirms == first.id), None)
+    return known or _queued(session, deposit, len(rounds) + 1, now, confirms=first.id)
+
+
+def _queued(
+    session: Session, deposit: DepositFacts, number: int, queued_at: datetime, confirms: str = ""
+) -> ExaminationRow:
     row = ExaminationRow(
         id=ExaminationId(new_id("exa")),
         deposit_id=deposit.id,
         product_id=deposit.product_id,
-        round=row.round + 1 if row else 1,
+        round=number,
+        confirms=confirms,
         deposit_number=deposit.number,
         release_line=deposit.release_line,
         state=State.QUEUED,
-        queued_at=reopened[row.round - 1].opened_at if row else deposit.sealed_at,
+        queued_at=queued_at,
     )
     records.add(session, row)
     return row

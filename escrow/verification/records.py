@@ -22,7 +22,10 @@ ALL_AGREEMENTS = AgreementId(judging.ALL_AGREEMENTS)
 
 
 class ExaminationRow(SQLModel, table=True):
-    """One verification of one deposit; a later one of the same deposit is another round."""
+    """One verification of one deposit; a later one of the same deposit is another round.
+
+    One that ``confirms`` another is a second worker's, of the same bytes.
+    """
 
     __tablename__ = "examination"
     __table_args__ = (
@@ -33,6 +36,10 @@ class ExaminationRow(SQLModel, table=True):
     deposit_id: str = Field(foreign_key="deposit.id", index=True, max_length=40)
     product_id: str = Field(foreign_key="product.id", index=True, max_length=40)
     round: int = 1
+    # Id of the examination that a second worker looks at again; empty of a first one.
+    confirms: str = Field(default="", max_length=40, sa_column_kwargs={"server_default": ""})
+    # Id of the key of the worker that concluded it.
+    worker: str | None = Field(default=None, max_length=64)
     # Number of the deposit and the line that it belongs to: who overtakes whom in the queue.
     deposit_number: int
     release_line: str | None = Field(default=None, max_length=64)
@@ -130,9 +137,17 @@ def examination_by_id(session: Session, examination_id: ExaminationId) -> Examin
 
 
 def newest_examination(session: Session, deposit_id: DepositId) -> ExaminationRow | None:
-    """Return the latest round of a deposit's examination."""
-    query = select(ExaminationRow).where(ExaminationRow.deposit_id == deposit_id)
+    """Return the latest round of a deposit's examination; a second worker's is none."""
+    query = select(ExaminationRow).where(
+        ExaminationRow.deposit_id == deposit_id, ExaminationRow.confirms == ""
+    )
     return session.exec(query.order_by(col(ExaminationRow.round).desc())).first()
+
+
+def rounds_of(session: Session, deposit_id: DepositId) -> list[ExaminationRow]:
+    """Return every examination of a deposit, a second worker's too, oldest first."""
+    query = select(ExaminationRow).where(ExaminationRow.deposit_id == deposit_id)
+    return list(session.exec(query.order_by(col(ExaminationRow.round))))
 
 
 def examinations_of(session: Session, product_id: ProductId) -> list[ExaminationRow]:
@@ -194,12 +209,24 @@ def report_of(
     deposit_id: DepositId,
     disclosure_class: str,
     agreement_id: AgreementId = ALL_AGREEMENTS,
+    *,
+    confirming: bool = False,
 ) -> ReportRow | None:
-    """Return the newest report of a deposit for a class of readers of an agreement."""
-    query = select(ReportRow).where(
-        ReportRow.deposit_id == deposit_id,
-        ReportRow.disclosure_class == disclosure_class,
-        ReportRow.agreement_id == agreement_id,
+    """Return the newest report of a deposit for a class of readers of an agreement.
+
+    Args:
+        confirming: a second worker's, in the place of the first one's.
+    """
+    is_second = ExaminationRow.confirms != "" if confirming else ExaminationRow.confirms == ""
+    query = (
+        select(ReportRow)
+        .join(ExaminationRow, col(ReportRow.examination_id) == ExaminationRow.id)
+        .where(
+            ReportRow.deposit_id == deposit_id,
+            ReportRow.disclosure_class == disclosure_class,
+            ReportRow.agreement_id == agreement_id,
+            is_second,
+        )
     )
     return session.exec(query.order_by(col(ReportRow.signed_at).desc())).first()
 
@@ -247,10 +274,18 @@ def _newest_with(
     agreement_id: AgreementId,
     holds: sa.ColumnElement[bool],
 ) -> ExaminationRow | None:
+    second = sa.orm.aliased(ExaminationRow)
+    # What a second worker found to fail is not proven, whatever the first one said.
+    is_contradicted = sa.exists().where(
+        col(second.deposit_id) == ExaminationRow.deposit_id,
+        col(second.confirms) == ExaminationRow.id,
+        col(second.verdict) == "fail",
+    )
     query = (
         select(ExaminationRow)
         .join(ReportRow, col(ReportRow.examination_id) == ExaminationRow.id)
         .where(ReportRow.product_id == product_id, ReportRow.agreement_id == agreement_id, holds)
+        .where(ExaminationRow.confirms == "", ~is_contradicted)
         .order_by(col(ExaminationRow.deposit_number).desc(), col(ExaminationRow.round).desc())
     )
     return session.exec(query).first()

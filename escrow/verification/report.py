@@ -88,7 +88,7 @@ def predicate(
         under_each: for the vendor's own report, the judgements under each agreement.
     """
     judgement, kinds = readers.judgement, readers.kinds
-    sections = _summary(stamp, deposit, outcome, judgement)
+    sections = _summary(stamp, deposit, outcome, readers)
     sections["disclosure"] = {"classes": list(readers.classes), "kinds": sorted(kinds)}
     told = salts
     if judgement.terms is not None:
@@ -144,9 +144,10 @@ def readers_of(verdicts: Verdicts) -> list[Readers]:
 
 
 def _summary(
-    stamp: Stamp, deposit: DepositFacts, outcome: Outcome, judgement: Judgement
+    stamp: Stamp, deposit: DepositFacts, outcome: Outcome, readers: Readers
 ) -> dict[str, object]:
     """Return the section that everybody sees. Nothing in it comes out of the deposit."""
+    judgement = readers.judgement
     return {
         "v": VERSION,
         "service": stamp.to_json(),
@@ -166,6 +167,7 @@ def _summary(
             "isolation": dict(outcome.isolation),
             "worker": outcome.worker,
         },
+        **_confirms(outcome, readers),
         "orderedLevel": judgement.ordered,
         "verdict": judgement.verdict,
         "levelReached": judgement.reached,
@@ -174,6 +176,21 @@ def _summary(
         "levels": [_level(one) for one in judgement.ladder],
         "findingCounts": _counted(judgement.findings),
         "counts": _counts(deposit, outcome),
+    }
+
+
+def _confirms(outcome: Outcome, readers: Readers) -> dict[str, object]:
+    """Return which report of another worker this one stands beside; nothing in a first one."""
+    cited = outcome.confirms
+    if cited is None:
+        return {}
+    statement_sha256 = cited.statements.get((readers.agreement_id, readers.classes[0]))
+    return {
+        "confirms": {
+            "examination": cited.examination_id,
+            "worker": cited.worker,
+            "statementSha256": statement_sha256,
+        }
     }
 
 

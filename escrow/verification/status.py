@@ -11,9 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from escrow.ground.clock import rfc3339
+from escrow.verification.confirming import CONFIRMATION_TEXTS, Confirmation
 from escrow.verification.examinations import SHOWN_TO_OTHERS, SHOWN_TO_VENDOR, State
 from escrow.verification.ladder import REASON_TEXTS, Reason
 from escrow.verification.report import VENDOR
+
+
+@dataclass(frozen=True)
+class Reported:
+    """That a worker reported: the id of its report key, and its own verdict."""
+
+    worker: str
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,8 @@ class Standing:
     Args:
         state: None when no examination was begun, which shows as queued.
         reason: why the verdict is ERROR or NOT TESTED.
+        workers: who reported, the first one first.
+        confirmation: how many workers stand behind a passed trial build.
     """
 
     state: State | None
@@ -32,6 +43,8 @@ class Standing:
     level: str | None = None
     reason: str | None = None
     signed_at: datetime | None = None
+    workers: tuple[Reported, ...] = ()
+    confirmation: Confirmation | None = None
 
 
 def show_standing(standing: Standing, disclosure_class: str) -> dict[str, object]:
@@ -45,6 +58,10 @@ def show_standing(standing: Standing, disclosure_class: str) -> dict[str, object
         "reason": standing.reason,
         "because": REASON_TEXTS[Reason(standing.reason)] if standing.reason else None,
         "reported_at": rfc3339(standing.signed_at) if standing.signed_at else None,
+        "workers": [{"key": one.worker, "verdict": one.verdict} for one in standing.workers],
+        "confirmation": CONFIRMATION_TEXTS.get(standing.confirmation)
+        if standing.confirmation
+        else None,
     }
     if disclosure_class == VENDOR:
         shown["attempt"] = standing.attempt
@@ -89,8 +106,11 @@ def summarise_report(predicate: Mapping[str, object]) -> dict[str, object]:
     """
     deposit = predicate["deposit"]
     number = deposit["number"] if isinstance(deposit, Mapping) else None
+    examination, confirms = predicate["examination"], predicate.get("confirms")
     return {
         "deposit": number,
+        "worker": examination.get("worker") if isinstance(examination, Mapping) else None,
+        "confirms": confirms.get("worker") if isinstance(confirms, Mapping) else None,
         "verdict": predicate["verdict"],
         "ordered_level": predicate["orderedLevel"],
         "level_reached": predicate["levelReached"],

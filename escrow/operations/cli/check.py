@@ -55,7 +55,8 @@ def check(
 ) -> None:
     """Check signed documents offline: signature, role, ledger, witnesses, timestamp, agents.
 
-    Statements beside a document are checked with it. What nobody could tell is said.
+    Statements beside a document are checked with it, and a second worker's report with the first
+    one's where both are given. What nobody could tell is said.
     Exit code 1: one does not hold, whatever the others; 2: of one nobody could tell, and none
     fails; 0: every one holds.
 
@@ -63,17 +64,7 @@ def check(
     """
     agents = [_agents_of(path) for path in agreement or ()]
     root = None if agents and trust_root is None else read_trust_root(trust_root)
-    results: list[dict[str, object]] = []
-    failed: list[EscrowError] = []
-    for path in documents:
-        try:
-            checked = _checked(path, root, agents)
-            results.append({"document": str(path), "holds": True, **checked.facts()})
-        except EscrowError as problem:
-            failed.append(problem)
-            holds = None if exit_code_of(problem) == EXIT_COULD_NOT_TELL else False
-            said = {"code": problem.code, "reason": problem.reason, "remedy": problem.remedy}
-            results.append({"document": str(path), "holds": holds, **said})
+    results, failed = _answers(documents, root, agents)
     if len(documents) == 1 and failed:
         raise failed[0]
     if wants_json():
@@ -84,6 +75,35 @@ def check(
     if failed:
         # One that does not hold outweighs those that nobody could tell of.
         raise typer.Exit(min(exit_code_of(one) for one in failed))
+
+
+def _answers(
+    paths: list[Path], root: TrustRoot | None, agents: list[Agents]
+) -> tuple[list[dict[str, object]], list[EscrowError]]:
+    """Return what is told of each document, and every problem; first each alone, then together."""
+    from escrow.evidence.confirmations import tells_of
+
+    answers: dict[Path, CheckedDocument | EscrowError] = {}
+    for path in paths:
+        try:
+            answers[path] = _checked(path, root, agents)
+        except EscrowError as problem:
+            answers[path] = problem
+    held = [one for one in answers.values() if not isinstance(one, EscrowError)]
+    results: list[dict[str, object]] = []
+    failed: list[EscrowError] = []
+    for path, answer in answers.items():
+        try:
+            if isinstance(answer, EscrowError):
+                raise answer
+            told = {**answer.facts(), **tells_of(answer, held)}
+            results.append({"document": str(path), "holds": True, **told})
+        except EscrowError as problem:
+            failed.append(problem)
+            holds = None if exit_code_of(problem) == EXIT_COULD_NOT_TELL else False
+            said = {"code": problem.code, "reason": problem.reason, "remedy": problem.remedy}
+            results.append({"document": str(path), "holds": holds, **said})
+    return results, failed
 
 
 def _checked(path: Path, root: TrustRoot | None, agents: list[Agents]) -> CheckedDocument:

@@ -28,6 +28,7 @@ DepositArgument = Annotated[
 _PARTS_OF_STANDING: dict[str, tuple[str, ...]] = {
     "products": (),
     "deposits": ("number", "state", "verification", "verdict", "level", "sealed_at", "id"),
+    "workers": ("key", "verdict"),
     "parts": ("kind", "name", "media", "size_bytes", "sha256", "carried"),
 }
 
@@ -85,6 +86,9 @@ def _show_standing(document: dict[str, Any]) -> None:
 def report(
     deposit: DepositArgument,
     save: Annotated[Path | None, typer.Option(help="Keep the signed report here.")] = None,
+    second: Annotated[
+        bool, typer.Option("--second", help="The second worker's, in the first one's place.")
+    ] = False,
 ) -> None:
     """Print the verification report of a deposit, in the class that you may see.
 
@@ -92,7 +96,8 @@ def report(
 
     Example: escrow report acme/ledger --save report.json
     """
-    answer = remote.call("GET", f"/deposits/{deposit_of(deposit)}/report").json()
+    path = f"/deposits/{deposit_of(deposit)}/report" + ("?second=true" if second else "")
+    answer = remote.call("GET", path).json()
     if save is not None:
         save.write_text(_text(answer["document"]), encoding="utf-8")
     summary = answer["summary"]

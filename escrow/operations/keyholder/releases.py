@@ -35,7 +35,7 @@ from escrow.releases.clocks import WALL, RightsTime
 from escrow.releases.decision import Decision, approval_of, decide
 from escrow.releases.errors import TooFewConfirmations
 from escrow.releases.history import Mark
-from escrow.releases.offers import Offer, parse_offer
+from escrow.releases.offers import Offer, parse_offer, reporters
 from escrow.vault import records
 from escrow.vault.age import HybridIdentity, new_hybrid_identity, parse_identity
 from escrow.vault.headers import CLIENT_LOCK
@@ -388,6 +388,7 @@ def _facts(
             tuple(intent.data.get("clocks", [WALL])),
             tuple(intent.data.get("clocks_left_out", [])),
         ).text,
+        reported_by=reporters(evidence.events),
     )
 
 

@@ -58,11 +58,16 @@ class BadEventId(InvalidInput):
 
 
 @router.get("/deposits/{deposit_id}/report", responses=documented(403, 404))
-def report(rooms: RoomsNeeded, asker: Asker, deposit_id: str) -> dict[str, object]:
-    """Return the signed report in the asker's disclosure class, and a summary of it."""
+def report(
+    rooms: RoomsNeeded, asker: Asker, deposit_id: str, second: bool = False
+) -> dict[str, object]:
+    """Return the signed report in the asker's disclosure class, and a summary of it.
+
+    With ``second`` the report of a second worker on the same bytes, under a key of its own.
+    """
     with rooms.database.reading() as session:
         row = find_deposit(session, asker, deposit_id, Verb.READ_REPORT)
-        found = report_for(session, asker, row)
+        found = report_for(session, asker, row, second=second)
     if found is None:
         raise ReportNotFound
     stored = json.dumps(read_report(found, rooms.blobs, rooms.keyholder, rooms.database))

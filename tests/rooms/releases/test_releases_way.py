@@ -31,3 +31,6 @@ def test_consent_and_two_confirmations_release(world) -> None:
     assert len(content) == source["size_bytes"]
     checked = check_document(json.dumps(package["certificate"]), world.ledger.trust_root)
     assert checked.facts()["released_to"] == world.cast.beneficiary
+    worker = world.ledger.key("worker").public.key_id
+    deposit = package["deposits"][0]["deposit_id"]
+    assert checked.facts()["reported_by"] == [f"{deposit}: worker key {worker[:16]}"]
