@@ -15,17 +15,23 @@ from escrow.deposits import records as deposits
 from escrow.ground.digests import sha256_hex
 from escrow.ground.errors import EscrowError, Tampered
 from escrow.ground.identifiers import AgreementId, DepositId
+from escrow.ledger.appending import Scribe
 from escrow.ledger.chains import read_chain
 from escrow.ledger.errors import ChainBroken, ProofFails
 from escrow.ledger.events import Stream
 from escrow.ledger.reading import read_newest
 from escrow.operations.keyholder.grounds import NotInLedger
 from escrow.operations.keyholder.not_opening import NOT_OPENING
+from escrow.operations.keyholder.restoring import Restoring
+from escrow.operations.storing.keeping import StoreKeeper
 from escrow.testing.client_sealed import ClientSealedWorld
 from escrow.testing.releases import SettledFolder
 from escrow.vault import age
 from escrow.vault import records as vault
 from escrow.vault.age_format import split_header
+from escrow.vault.blobs import FileBlobStore
+from escrow.vault.storage.places import FileShelf, Place
+from escrow.vault.storage.records import REPLICA
 from tests.attacks.test_forged_texts import FORGERS, call_in_force, count_keys, log, of_forgers
 from tests.programs import sid_program
 
@@ -181,6 +187,21 @@ def test_the_commitment_of_a_stored_header_is_exchanged(world) -> None:
     with pytest.raises(ValueError, match="nobody logged the commitment"):
         world.confirm(request, "agent_3")
     assert world.do("GET", f"/requests/{request}", "vendor")["state"] != "released"
+
+
+def test_a_lost_header_comes_back_from_the_replica_as_what_it_was(world, tmp_path) -> None:
+    deposit = world.deposit_sealed(world.seal(SECRET))
+    folder = tmp_path / "second"
+    replica = Place(REPLICA, FileBlobStore(folder, flat=True), FileShelf(folder))
+    scribe = Scribe("worker", world.ledger.key("worker"), world.clock)
+    restoring = Restoring(world.keyholder.grounds)
+    keys = world.ledger.keys
+    keeper = StoreKeeper(world.database, world.blobs, replica, world.clock, scribe, keys, restoring)
+    keeper.replicator.round()
+    world.ledger.tamper("DELETE FROM header_record WHERE deposit_id = ?", deposit)
+    assert keeper.restorer.round() == 1
+    index = world.release()
+    assert world.opened_by_beneficiary(index, deposit, tmp_path) == SECRET
 
 
 def test_the_worker_asks_for_the_key_of_what_a_vendor_sealed(world) -> None:

@@ -25,7 +25,7 @@ from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.lanes import described
 from escrow.operations.keyholder.rewrapping import commitments_in, header_key
 from escrow.vault import records
-from escrow.vault.headers import open_header_record
+from escrow.vault.headers import lock_of, open_header_record
 from escrow.vault.lasting_headers import key_id_of
 from escrow.vault.releasing import binding_of
 from escrow.vault.storage import records as storage
@@ -159,7 +159,7 @@ def _row(key: storage.PartKey, text: str) -> records.HeaderRecordRow:
             product_id=str(value["product_id"]),
             deposit_id=deposit_id,
             part_id=part_id,
-            lock="b" if value["lock"] == "b" else "a+b",
+            lock=lock_of(str(value["lock"])),
             epoch=int(value["epoch"]),
             payload_sha256=str(value["payload_sha256"]),
             # Computed, never read: a file must not choose the key.

@@ -16,6 +16,7 @@ from escrow.evidence.bundles import SignedDocument
 from escrow.evidence.statements import parse_statement
 from escrow.ground.identifiers import AgreementId, DepositId
 from escrow.testing.client_sealed import AGENTS, ClientSealedWorld
+from escrow.testing.endings import Endings
 from escrow.testing.releases import SettledFolder
 from escrow.vault import records as vault
 from escrow.vault.age_format import split_header
@@ -149,6 +150,22 @@ def test_it_is_carried_forward_and_leaves_what_follows_not_tested(world) -> None
     assert (shown["verdict"], shown["reason"]) == ("not-tested", "client-sealed")
     carried = [one for one in shown["parts"] if one["carried"] and one["kind"] == "data"]
     assert carried[0]["verification"] == "received, not verifiable"
+
+
+def test_it_is_withdrawn_and_shredded_like_any_other(world) -> None:
+    deposit = world.deposit_sealed(world.seal(SECRET))
+    world.verify(world.deposit())
+    endings = Endings(world)
+    endings.withdraw(deposit)
+    endings.pass_quarantine()
+    world.rooms.endings.push_all_on()
+    with world.database.reading() as session:
+        assert vault.header_records_of(session, DepositId(deposit)) == []
+        row = deposits.deposit_by_id(session, DepositId(deposit))
+    assert row is not None and row.state == "shredded"
+    # Nothing is left that could be said not to open.
+    world.hold_session()
+    assert world.custody()["not_opening"] == []
 
 
 def test_one_deposit_is_sealed_by_its_vendor_or_by_the_service(world) -> None:
