@@ -12,6 +12,7 @@ from agreements.errors import AgreementError
 from escrow.ground.errors import EscrowError, Tampered, Unavailable
 from escrow.operations.cli import remote
 from escrow.operations.cli.output import EXIT_COULD_NOT_TELL, exit_code_of, give, wants_json
+from escrow.operations.cli.sealed_files import check_sealed_file
 
 if TYPE_CHECKING:
     from escrow.evidence.checking import CheckedDocument
@@ -52,6 +53,10 @@ def check(
         list[Path] | None,
         typer.Option(help="An agreement's text: its agents have to vouch for the keys."),
     ] = None,
+    sealed: Annotated[
+        list[Path] | None,
+        typer.Option(help="An age file that you deposited: the receipt has to be of exactly it."),
+    ] = None,
 ) -> None:
     """Check signed documents offline: signature, role, ledger, witnesses, timestamp, agents.
 
@@ -64,7 +69,7 @@ def check(
     """
     agents = [_agents_of(path) for path in agreement or ()]
     root = None if agents and trust_root is None else read_trust_root(trust_root)
-    results, failed = _answers(documents, root, agents)
+    results, failed = _answers(documents, root, agents, sealed or [])
     if len(documents) == 1 and failed:
         raise failed[0]
     if wants_json():
@@ -78,7 +83,7 @@ def check(
 
 
 def _answers(
-    paths: list[Path], root: TrustRoot | None, agents: list[Agents]
+    paths: list[Path], root: TrustRoot | None, agents: list[Agents], sealed: list[Path]
 ) -> tuple[list[dict[str, object]], list[EscrowError]]:
     """Return what is told of each document, and every problem; first each alone, then together."""
     from escrow.evidence.confirmations import tells_of
@@ -86,7 +91,9 @@ def _answers(
     answers: dict[Path, CheckedDocument | EscrowError] = {}
     for path in paths:
         try:
-            answers[path] = _checked(path, root, agents)
+            answers[path] = checked = _checked(path, root, agents)
+            for file in sealed:
+                check_sealed_file(checked.event.event.data, file)
         except EscrowError as problem:
             answers[path] = problem
     held = [one for one in answers.values() if not isinstance(one, EscrowError)]

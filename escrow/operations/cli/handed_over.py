@@ -8,14 +8,12 @@ opens to which the keyholder committed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from escrow.ground.errors import Tampered
-
-_PIECE_BYTES = 1024 * 1024
+from escrow.operations.cli.sealed_files import digests_of_age_file
 
 
 class FileNotCertified(Tampered):
@@ -62,17 +60,8 @@ def check_handed_over(path: Path, file_id: str, digests: Mapping[str, str]) -> N
         FileNotCertified: it does not.
         HeaderMalformed: it does not begin with an age header.
     """
-    from escrow.vault.age_format import MAX_HEADER_BYTES, split_header
-
-    with path.open("rb") as file:
-        header, beginning = split_header(file.read(2 * MAX_HEADER_BYTES))
-        payload = hashlib.sha256(beginning)
-        while piece := file.read(_PIECE_BYTES):
-            payload.update(piece)
-    found = {
-        f"header/{file_id}": hashlib.sha256(header).hexdigest(),
-        f"payload/{file_id}": payload.hexdigest(),
-    }
+    header, payload = digests_of_age_file(path)
+    found = {f"header/{file_id}": header, f"payload/{file_id}": payload}
     for name, digest in found.items():
         if digests.get(name) != digest:
             raise _not_certified(f"{path.name} is not what was released: its {name} differs.")
