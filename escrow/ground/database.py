@@ -133,6 +133,11 @@ class _WritingSession(Session):
             self._lent.begin()
         return self._lent
 
+    def close(self) -> None:
+        """Let go of what the ORM holds, where it was given anything."""
+        if self.in_transaction() or len(self.identity_map):
+            super().close()
+
     def commit_all(self) -> None:
         """Commit what the ORM and the connection were given; then do what waited for it."""
         if self.in_transaction():

@@ -101,13 +101,15 @@ class SignedEvent:
 def sign_entry(event: Event, signer: Signer) -> bytes:
     """Return the bytes of an entry: the event signed by its role's key."""
     event_bytes = canonical_ascii(event.to_json())
-    signature = {
-        "key_id": signer.public.key_id,
-        "role": event.role,
-        "signature": base64.b64encode(signer.sign(EVENT_CONTEXT + event_bytes)).decode(),
-    }
-    # "event" sorts before "signature", so the two canonical halves make the canonical whole.
-    return b'{"event":' + event_bytes + b',"signature":' + canonical_ascii(signature) + b"}"
+    claim = (
+        event_bytes,
+        signer.public.key_id.encode("ascii"),
+        event.role.encode("ascii"),
+        base64.b64encode(signer.sign(EVENT_CONTEXT + event_bytes)),
+    )
+    # The canonical form of the whole: the names stand in their order, and neither hexadecimal
+    # digits nor a role nor base64 hold anything to escape.
+    return b'{"event":%b,"signature":{"key_id":"%b","role":"%b","signature":"%b"}}' % claim
 
 
 def parse_entry(unverified_entry: bytes) -> SignedEvent:
