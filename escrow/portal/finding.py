@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from escrow.deposits import records as deposits
 from escrow.deposits.errors import DepositUnknown, ProductUnknown
-from escrow.deposits.registration import RegisteredProduct, product_of, product_with_id
+from escrow.deposits.registration import RegisteredProduct, product_of
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, DepositId, OrganisationId, ProductId
 from escrow.parties import records as parties
@@ -48,9 +48,12 @@ def find_deposit(
     row = deposits.deposit_by_id(session, DepositId(deposit_id))
     if row is None:
         raise DepositUnknown
-    product = product_with_id(session, ProductId(row.product_id))
-    relation = relation_of(session, asker, product.id, product.organisation_id)
-    check_allowed(asker, verb, relation, DepositUnknown)
+    product_id = ProductId(row.product_id)
+    product = deposits.product_by_id(session, product_id)
+    if product is None:
+        raise ProductUnknown
+    owner = OrganisationId(product.organisation_id)
+    check_allowed(asker, verb, relation_of(session, asker, product_id, owner), DepositUnknown)
     return row
 
 

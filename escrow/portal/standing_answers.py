@@ -6,7 +6,7 @@ which the token's own time would change it. Anything else goes the whole way. So
 new agreement or a finished verification holds from the next request on, as without this.
 It keeps nothing on PostgreSQL, which has no number that any commit changes.
 
-People's programs ask again and again where a deposit stands; the way through seventeen queries
+People's programs ask again and again where a deposit stands; the way through a dozen queries
 cost thirty times as much as the one that a bare program would make.
 """
 

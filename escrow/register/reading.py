@@ -123,17 +123,15 @@ def parties_of(session: Session, agreement_id: AgreementId) -> AgreementParties:
     Raises:
         AgreementUnknown: no such agreement.
     """
-    agreement = records.agreement_by_id(session, agreement_id)
-    newest = records.newest_version(session, agreement_id)
-    if agreement is None or newest is None:
+    owned = records.ownership_of(session, agreement_id)
+    if owned is None:
         raise AgreementUnknown
-    in_force = records.version_in_force(session, agreement_id)
-    versions = {newest.version, in_force.version if in_force else newest.version}
+    versions = {owned.newest, owned.in_force or owned.newest}
     rows = records.parties_of(session, agreement_id, versions)
     return AgreementParties(
         agreement_id=agreement_id,
         product_ids=frozenset(records.products_of(session, agreement_id, versions)),
-        vendor_organisation_id=OrganisationId(agreement.vendor_organisation_id),
+        vendor_organisation_id=OrganisationId(owned.vendor_organisation_id),
         beneficiary_organisation_ids=frozenset(
             OrganisationId(row.organisation_id) for row in rows if row.role == "beneficiary"
         ),

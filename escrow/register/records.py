@@ -7,6 +7,7 @@ delete it. Only the moment at which it came into force is written later, once.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
@@ -199,6 +200,32 @@ def add(session: Session, *rows: SQLModel) -> None:
 def agreement_by_id(session: Session, agreement_id: AgreementId) -> AgreementRow | None:
     """Return an agreement."""
     return session.get(AgreementRow, agreement_id)
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """Whose an agreement is, and which of its versions say who stands in it."""
+
+    vendor_organisation_id: str
+    newest: int
+    in_force: int | None
+
+
+def ownership_of(session: Session, agreement_id: AgreementId) -> Ownership | None:
+    """Return whose an agreement is, without its texts; every request under it asks."""
+    counts = sa.case((col(VersionRow.in_force_at).is_not(None), col(VersionRow.version)))
+    query = (
+        select(
+            AgreementRow.vendor_organisation_id,
+            sa.func.max(col(VersionRow.version)),
+            sa.func.max(counts),
+        )
+        .join(VersionRow, col(VersionRow.agreement_id) == AgreementRow.id)
+        .where(AgreementRow.id == agreement_id)
+        .group_by(col(AgreementRow.vendor_organisation_id))
+    )
+    found = session.exec(query).first()
+    return None if found is None else Ownership(*found)
 
 
 def newest_version(session: Session, agreement_id: AgreementId) -> VersionRow | None:
