@@ -76,7 +76,8 @@ def did_you_mean(value: str, known: tuple[str, ...]) -> str | None:
 
 def has_unprintable(value: str) -> bool:
     """Return whether a reader could not see all of the text: controls, direction overrides."""
-    return any(
+    # All that is looked for is unprintable to Python, too, which looks much faster.
+    return not value.isprintable() and any(
         char in _DIRECTION_OVERRIDES
         or (unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t")
         for char in value
