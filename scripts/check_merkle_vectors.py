@@ -1,7 +1,8 @@
 """Ask our Merkle arithmetic the public probes of transparency-dev/merkle: FOLDER is its testdata.
 
-No package of a registry carries these files (the Go module of the newest release lacks them), so
-they are no part of the tests: run this with a checkout of that repository at hand::
+No package of a registry carries these files (neither release of the Go module, nor Debian's package
+of the second, has them), so they are no part of the tests, where that project's verifier itself is
+asked (tests/integration/ledger/test_merkle_judged.py). Run this with a checkout at hand::
 
     .venv/bin/python scripts/check_merkle_vectors.py merkle/testdata
 

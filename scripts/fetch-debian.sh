@@ -36,10 +36,14 @@ echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suit
 apart=(-qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
     -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache"
     -o APT::Sandbox::User=root -o Acquire::Languages=none)
-apt-get "${apart[@]}" update
+# By itself apt passes over a list that it could not fetch, and every package would look gone.
+apt-get "${apart[@]}" -o APT::Update::Error-Mode=any update ||
+    refuse "Debian's list of packages of $suite could not be fetched; nothing is known of: $*."
 for package in "$@"; do
-    (cd "$work" && apt-get "${apart[@]}" download "$package") ||
+    apt-cache "${apart[@]}" show --no-all-versions "$package" >/dev/null 2>&1 ||
         refuse "Debian $suite no longer has the package '$package'; see which takes its place." 3
+    (cd "$work" && apt-get "${apart[@]}" download "$package") ||
+        refuse "Debian $suite has the package '$package', and it could not be fetched; try again."
     deb=$(ls "$work/$package"_*.deb)
     dpkg-deb -x "$deb" "$work/unpacked"
     dpkg-deb -W --showformat '${Package} ${Version}\n' "$deb" >>"$work/unpacked/versions"

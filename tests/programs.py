@@ -23,6 +23,11 @@ def npm_modules() -> Path:
     return _there(FOLDER / "npm/node_modules")
 
 
+def go_sources() -> Path:
+    """Return the folder in which Go finds the sources of Debian's Go packages."""
+    return _there(FOLDER / "sid/usr/share/gocode")
+
+
 def program_versions() -> dict[str, str]:
     """Return which version of each Debian package was fetched, for what is printed and recorded."""
     lines = _there(FOLDER / "sid/versions").read_text().splitlines()
