@@ -81,6 +81,8 @@ def test_an_honest_pair_is_told_as_two_workers(two: VerificationWorld) -> None:
     assert told["workers"] == [first.key_id, second.key_id]
     assert told["agree"] is True
     assert tells_of(first, [first, second]) == {}
+    with two.database.reading() as session:
+        assert compare_states(session, COMPARERS, lambda _: None) == []
 
 
 def test_the_first_report_is_kept_back(two: VerificationWorld) -> None:

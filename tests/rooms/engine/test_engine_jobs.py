@@ -86,6 +86,17 @@ def test_undefined_job_and_secret_argument_are_refused(shop) -> None:
         shop.engine.enqueue(session, "greet", "k", {"path": "/etc/passwd"})
 
 
+def test_a_job_of_another_process_is_enqueued_here_and_not_done(shop) -> None:
+    shop.define("greet", greet(shop))
+    shop.engine.define_elsewhere("far")
+    shop.engine.start()
+    shop.enqueue("far", "far-1")
+    shop.run("greet", "greet-1")
+    assert shop.done == ["greet-1 hello"]
+    assert not shop.engine.status("far-1").is_ended
+    assert shop.engine.status("far-1").state == "waiting"
+
+
 def test_steps_are_remembered_in_order(shop) -> None:
     def job(context, _) -> None:
         first = context.step("first", lambda: {"id": "dep_1"})
