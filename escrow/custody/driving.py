@@ -28,9 +28,10 @@ from escrow.engine.queue import JobQueue
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import Clock
 from escrow.ground.database import Database, Session
-from escrow.ground.errors import EscrowError
+from escrow.ground.errors import EscrowError, Refused
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.appending import Scribe
+from escrow.ledger.errors import NotWitnessed
 
 # Of the room above that verifies; enqueued by name.
 VERIFY_JOB = "verify"
@@ -93,8 +94,13 @@ class CustodyDriver:
         self.push_on(session_id)
 
     def push_on(self, session_id: str) -> None:
-        """Have the answers noted, and what is complete carried out."""
-        self.keyholder.settle_session(session_id)
+        """Have the answers noted, and what is complete carried out; the rest is asked again."""
+        try:
+            self.keyholder.settle_session(session_id)
+        except Refused as refusal:
+            # The code is all that came over the line. It is intended, and waits for outsiders.
+            if refusal.code != NotWitnessed.code:
+                raise
         self._follow(session_id)
 
     def carry_out(self, session_id: str) -> None:
@@ -113,7 +119,7 @@ class CustodyDriver:
         """Move every session on and tell of what is due; one session never stops another."""
         with self.database.reading() as session:
             waiting = [(row.id, row.entry_sha256) for row in records.open_sessions(session)]
-            complete = {one for one, _ in waiting if _has_every_answer(session, one)}
+            complete = {one for one, _ in waiting if _is_due(session, one)}
         problems = []
         for session_id, entry_sha256 in waiting:
             try:
@@ -196,6 +202,8 @@ def _is_unsound(session: Session, agreement_id: AgreementId, now: datetime) -> b
     return not is_sound or bool(parts_not_opening(session, agreement_id))
 
 
-def _has_every_answer(session: Session, session_id: str) -> bool:
+def _is_due(session: Session, session_id: str) -> bool:
+    """Tell whether everybody answered, or what was intended waits for its witnesses."""
     most = max((one.n for one in records.items_of(session, session_id)), default=0)
-    return 0 < most <= len(records.answers_of(session, session_id))
+    has_every_answer = 0 < most <= len(records.answers_of(session, session_id))
+    return has_every_answer or records.is_under_way(session, session_id)

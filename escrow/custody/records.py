@@ -168,6 +168,12 @@ def item(session: Session, session_id: str, place: int) -> ItemRow | None:
     return session.get(ItemRow, (session_id, place))
 
 
+def is_under_way(session: Session, session_id: str) -> bool:
+    """Tell whether something of a session is intended and not done."""
+    rows = items_of(session, session_id)
+    return any(one.intended_sha256 is not None and one.done_at is None for one in rows)
+
+
 def answers_of(session: Session, session_id: str) -> Sequence[AnswerRow]:
     """Return what the agents answered, oldest first."""
     query = (

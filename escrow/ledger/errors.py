@@ -6,7 +6,7 @@ Malformed requests and files are :class:`InvalidInput`; a proof that does not ho
 
 from __future__ import annotations
 
-from escrow.ground.errors import InvalidInput, Tampered, Unavailable
+from escrow.ground.errors import InvalidInput, Refused, Tampered, Unavailable
 
 _DO_NOT_RELY = "Do not rely on it; fetch the document again, and tell the operator if it stays so."
 _STOP = "Stop writing, keep the database as it is, and compare it with the last backup."
@@ -299,3 +299,15 @@ class LastCheckpointLost(LedgerBroken):
     """The keyholder's own copy of the last checkpoint is missing or unreadable."""
 
     code = "ledger.last-checkpoint-lost"
+
+
+class NotWitnessed(Refused):
+    """No quorum of witnesses has seen that something is intended; it is not carried out yet."""
+
+    code = "ledger.not-witnessed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The log's witnesses have not cosigned the intent yet.",
+            "Wait a minute; if it stays so, a witness is silent, or has seen another history.",
+        )

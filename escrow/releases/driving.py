@@ -18,11 +18,12 @@ from escrow.ground.database import Database, Session
 from escrow.ground.errors import EscrowError, Refused
 from escrow.ground.identifiers import RequestId
 from escrow.ledger.appending import Scribe
+from escrow.ledger.errors import NotWitnessed
 from escrow.ledger.events import NewEvent
 from escrow.releases import records
 from escrow.releases.acting import is_due, move
 from escrow.releases.confirming import SentShare, keep_confirmation, take_confirmation
-from escrow.releases.errors import ClocksTooFew, NotApproved, NotWitnessed, TooFewConfirmations
+from escrow.releases.errors import ClocksTooFew, NotApproved, TooFewConfirmations
 from escrow.releases.notifying import notify
 from escrow.releases.ports import ReleaseKeyholder
 from escrow.releases.reading import OpenedRequest, open_request

@@ -301,15 +301,3 @@ class ClocksTooFew(Refused):
             f"No right is lost by one clock alone; silent: {', '.join(missing)}.",
             "Wait until they speak again; the operator sees in his log who is silent.",
         )
-
-
-class NotWitnessed(Refused):
-    """No quorum of witnesses has seen that the release is intended; it is not carried out yet."""
-
-    code = "releases.not-witnessed"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The log's witnesses have not cosigned the intent to release yet.",
-            "Wait a minute; if it stays so, a witness is silent, or has seen another history.",
-        )

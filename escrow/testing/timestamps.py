@@ -65,11 +65,23 @@ class TrialAuthority:
         (folder / "serial").write_text("01\n")
         curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
         common = ("req", "-config", "config", *curve)
-        self._openssl(*common, "-x509", "-extensions", "ca", "-keyout", "ca.key", "-out", "ca.pem")
+        # A trial lets months pass; openssl's own default is thirty days.
+        lasting = ("-days", "3650")
+        certifying = ("-x509", *lasting, "-extensions", "ca")
+        self._openssl(*common, *certifying, "-keyout", "ca.key", "-out", "ca.pem")
         self._openssl(
             *common, "-subj", f"/CN={name} signer", "-keyout", "signer.key", "-out", "csr"
         )
-        signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "config")
+        signing = (
+            *lasting,
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-extfile",
+            "config",
+        )
         self._openssl(
             "x509", "-req", "-in", "csr", *signing, "-extensions", "signer", "-out", "signer.pem"
         )

@@ -12,65 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from escrow.evidence.anchors import Anchors
-from escrow.evidence.collecting import Collector
-from escrow.ground.errors import EscrowError
 from escrow.ground.identifiers import RequestId
-from escrow.ground.signatures import PublicKey
 from escrow.ledger.checkpoints import sign_checkpoint, verify_checkpoint
-from escrow.ledger.errors import InclusionWrong, RolledBack, WitnessAhead, WitnessRefuses
-from escrow.operations.keyholder.grounds import Grounds
-from escrow.operations.keyholder.outside import Outside
-from escrow.releases.errors import ClocksTooFew, NotApproved, NotWitnessed, ObjectionStands
-from escrow.testing.ledgers import SetClock
-from escrow.testing.releases import ReleaseWorld
-from escrow.testing.timestamps import TrialAuthority
-from escrow.testing.witnesses import TrialWitness, network
+from escrow.ledger.errors import (
+    InclusionWrong,
+    NotWitnessed,
+    RolledBack,
+    WitnessAhead,
+    WitnessRefuses,
+)
+from escrow.releases.errors import ClocksTooFew, NotApproved, ObjectionStands
+from tests.attacks.watched import WatchedWorld, reopened
 
 ON_SQLITE_ALONE = True
 
 # Served on Friday 2 January; the vendor's silence would approve from here on.
 LAST_DAY_ENDS = datetime(2026, 1, 17, 12, tzinfo=UTC)
-
-
-class WatchedWorld(ReleaseWorld):
-    """Two witnesses and a timestamp authority look on, each with a clock of its own."""
-
-    outsiders: Path
-
-    @property
-    def log_key(self) -> PublicKey:
-        """The log's."""
-        return self.ledger.keys.log
-
-    def _grounds(self, folder: Path) -> Grounds:
-        grounds = super()._grounds(folder)
-        self.honest = SetClock(self.clock.moment)
-        self.authority_clock = SetClock(self.clock.moment)
-        now, log = self.honest.now, self.log_key
-        self.witnesses = [TrialWitness(name, log, now) for name in ("one", "two")]
-        self.authority = TrialAuthority(self.outsiders, now=self.authority_clock.now)
-        listed = tuple(one.witness for one in self.witnesses)
-        self.anchors = Anchors(listed, 2, (self.authority.authority,))
-        outside = Outside(self.anchors, self.ledger.keys, folder.parent / "last-witnessed")
-        object.__setattr__(grounds, "outside", outside)
-        return grounds
-
-    def collect(self) -> dict[str, EscrowError]:
-        """Do what the worker does every quarter of a minute."""
-        transport = network(*self.witnesses, self.authority)
-        clock = SetClock(self.honest.moment)
-        return dict(
-            Collector(self.database, self.log_key, self.anchors, clock, transport).collect()
-        )
-
-    def time_passes(self, until: datetime) -> None:
-        """Let every clock go on."""
-        for one in (self.clock, self.honest, self.authority_clock):
-            one.moment = until
-        self.ledger.append()
-        self.ledger.sequence()
-        self.collect()
 
 
 @pytest.fixture
@@ -198,7 +155,7 @@ def test_database_and_keyholders_disk_are_both_put_back_to_before_an_objection(
     world.close()
     shutil.copytree(folder, kept)
     # The vendor takes his consent back, and the witnesses see that.
-    onwards = _reopened(world, folder)
+    onwards = reopened(world, folder)
     assert onwards.instruct_otherwise(request).is_success
     onwards.collect()
     onwards.close()
@@ -206,7 +163,7 @@ def test_database_and_keyholders_disk_are_both_put_back_to_before_an_objection(
     # All of it is put back, the keyholder's own files with it.
     shutil.rmtree(folder)
     shutil.copytree(kept, folder)
-    back = _reopened(onwards, folder)
+    back = reopened(onwards, folder)
     back.confirm(request, "agent_2")
     problems = back.collect()
     assert {type(one) for one in problems.values()} <= {WitnessAhead, WitnessRefuses}
@@ -247,17 +204,6 @@ def test_the_own_disk_remembers_what_witnesses_cosigned(world) -> None:
     outside.memory.write_text(json.dumps({"format": "escrow-last-witnessed/1", "note": older.note}))
     with pytest.raises(RolledBack):
         world.keyholder.execute_release(RequestId(request))
-
-
-def _reopened(world: WatchedWorld, folder: Path) -> WatchedWorld:
-    WatchedWorld.outsiders = folder.parent / f"tsa-{len(list(folder.parent.iterdir()))}"
-    again = WatchedWorld(folder)
-    again.agreement, again.tokens = world.agreement, world.tokens
-    again.clock.moment = world.clock.moment
-    # Those outside are the same as before, with what they remember.
-    for one, before in zip(again.witnesses, world.witnesses, strict=True):
-        one.seen = before.seen
-    return again
 
 
 def _words(folder: Path) -> list[tuple[object, ...]]:

@@ -42,6 +42,7 @@ from escrow.ground.identifiers import AgreementId
 from escrow.ground.signatures import PublicKey
 from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
+from escrow.operations.keyholder.evidence_of_release import begin_proving
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.renewing import Given, Renewals, dealt_event
 from escrow.register import records as register
@@ -87,6 +88,7 @@ class Custody:
             SessionUnknown: nobody asked for it.
             CanaryWaits: shares are asked for while a newer key waits for its canary.
             NotInLedger, ProofFails: a row says what nobody logged.
+            RolledBack, OtherHistory: the ledger does not continue what witnesses have cosigned.
         """
         on = self._on
         on.sequence()
@@ -98,6 +100,7 @@ class Custody:
             rows = records.items_of(session, session_id)
             items = [self._item(session, purpose, AgreementId(one.agreement_id)) for one in rows]
         with on.database.writing() as session:
+            begin_proving(on, session)
             row = _row(session, session_id)
             if row.entry_sha256 is None:
                 self._log_opening(session, row, items)
@@ -108,8 +111,8 @@ class Custody:
 
         Raises:
             SessionUnknown, SessionNotOpen: there is nothing to settle.
-            EscrowError: the first thing that kept an agreement from being carried out; the
-                others were, and the next call goes on.
+            EscrowError: the first thing that kept an agreement from being carried out, as
+                NotWitnessed; the others were, and the next call goes on.
         """
         self._settle(session_id, is_wanted=False)
 
@@ -306,7 +309,10 @@ class Custody:
         is_wanted: bool,
     ) -> None:
         enough = max(item.n if row.purpose == Purpose.SESSION else item.k for item in items)
-        if not is_wanted and len(checked) < enough:
+        with self._on.database.reading() as session:
+            is_intended = records.is_under_way(session, row.id)
+        # What is intended is carried out, also where it had to wait for the witnesses.
+        if not (is_wanted or is_intended) and len(checked) < enough:
             return
         with self._on.database.reading() as session:
             if self._is_done(session, row, items):

@@ -45,10 +45,10 @@ from escrow.ground.identifiers import AgreementId, DepositId, ProductId
 from escrow.ledger.chains import ChainedEvent
 from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.disk import KEYHOLDER
-from escrow.operations.keyholder.evidence_of_release import proven_stream
+from escrow.operations.keyholder.evidence_of_release import begin_proving, proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.lanes import Lanes, check_not_needed
-from escrow.operations.keyholder.rights import rights_now
+from escrow.operations.keyholder.rights import check_witnessed, rights_now
 from escrow.register import records as register
 from escrow.vault.errors import KeyStillThere
 from escrow.vault.lasting_headers import key_id_of
@@ -79,7 +79,9 @@ class Endings:
         Raises:
             EndingTooEarly, HoldStands, RequestOpen, LastBuildable, RetentionKeeps: not now.
             LaneNeeded: its lasting headers are not written yet.
-            HeadBehind, ChainBroken, NotInLedger, EndingHistoryBroken: ledger and database disagree.
+            NotWitnessed: no quorum of witnesses has seen the intent yet.
+            RolledBack, OtherHistory, HeadBehind, ChainBroken, NotInLedger, EndingHistoryBroken:
+                ledger and database disagree, with each other or with what outsiders have seen.
         """
         on = self._on
         on.sequence()
@@ -95,6 +97,7 @@ class Endings:
             product_id, product = self._product(session, deposit_id)
             if deposit_id not in product.gone:
                 check_not_needed(session, DepositId(deposit_id))
+                check_witnessed(on, session, self._intent_of(session, product_id, deposit_id))
                 self._shred(session, product_id, product, deposit_id)
         on.sequence()
 
@@ -105,7 +108,9 @@ class Endings:
             EndingStepNotPossible, AgreementChanged, BeneficiaryNotServed, EndingTooEarly,
             HoldStands, RequestOpen, TooFewWords, BackupHorizonUnknown: not now.
             KeyStillThere: the key manager does not destroy it.
-            HeadBehind, ChainBroken, NotInLedger, EndingHistoryBroken: ledger and database disagree.
+            NotWitnessed: no quorum of witnesses has seen the intent yet.
+            RolledBack, OtherHistory, HeadBehind, ChainBroken, NotInLedger, EndingHistoryBroken:
+                ledger and database disagree, with each other or with what outsiders have seen.
         """
         on = self._on
         on.sequence()
@@ -116,7 +121,9 @@ class Endings:
         on.sequence()
         with on.database.writing() as session:
             sight, _, ending = self._destruction(session, ending_id)
-            if ending.state is not State.DESTROYED:
+            intent = ending.mark(Step.INTEND)
+            if ending.state is not State.DESTROYED and intent is not None:
+                check_witnessed(on, session, intent.entry_sha256)
                 self._destroy(session, sight, ending)
         on.sequence()
 
@@ -131,6 +138,15 @@ class Endings:
                 "Nothing was shredded; the operator has to compare database and ledger.",
             )
         return product_id, product
+
+    def _intent_of(self, session: Session, product_id: ProductId, deposit_id: str) -> str:
+        """Return the entry of a deposit's first intent, as the proven stream has it."""
+        for one in self._proven(session)(Stream("product", product_id)):
+            event = one.event
+            is_intent = (event.type, event.role) == (DEPOSIT_INTENDED, KEYHOLDER)
+            if is_intent and event.data["deposit_id"] == deposit_id:
+                return one.entry_sha256
+        raise NotInLedger(f"Nothing intends to shred {deposit_id}.", "Nothing was shredded.")
 
     def _intend_shredding(
         self, session: Session, product_id: ProductId, product: Product, deposit_id: str
@@ -356,9 +372,7 @@ class Endings:
 
     def _proven(self, session: Session) -> EventsOf:
         """Return the reader of proven streams, which reach as far as this keyholder has seen."""
-        # What came last is taken into the tree in this very transaction, so that nothing stands
-        # behind the head that is decided on.
-        self._on.sequencer.sequence(session)
+        begin_proving(self._on, session)
 
         def read(stream: Stream) -> Sequence[ChainedEvent]:
             chain = proven_stream(self._on, session, stream)

@@ -68,7 +68,7 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
 
     Raises:
         RequestUnknown: no row, or no filing in the stream.
-        HeadBehind, ChainBroken, ProofFails: question 1.
+        HeadBehind, ChainBroken, ProofFails, RolledBack, OtherHistory: question 1.
         NotInLedger, AgreementTextTampered: question 2 or 4.
         AgreementChanged: question 3.
         HistoryBroken: an act is not what it seems.
@@ -77,11 +77,7 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
     if row is None:
         raise RequestUnknown
     agreement_id = AgreementId(row.agreement_id)
-    # Others write all the time: what came last is taken into the tree in this very transaction,
-    # so that nothing stands behind the head. No checkpoint of it leaves before the commit.
-    on.sequencer.sequence(session)
-    on.outside.check_remembered(session)
-    on.outside.remember(session)
+    begin_proving(on, session)
     # 1. the stream
     chain = proven_stream(on, session, Stream("agreement", agreement_id))
     on.heads.check_reaches(Stream("agreement", agreement_id), chain)
@@ -110,6 +106,23 @@ def gather(on: Grounds, session: Session, request_id: RequestId) -> Evidence:
         holders,
         history,
     )
+
+
+def begin_proving(on: Grounds, session: Session) -> None:
+    """Make whole streams provable in this transaction, on a tree that outsiders have not outrun.
+
+    Others write all the time: what came last is taken into the tree in this very transaction, so
+    that nothing stands behind the head. No checkpoint of it leaves before the commit.
+
+    Args:
+        session: open for writing.
+
+    Raises:
+        RolledBack, OtherHistory: the tree does not continue what witnesses have cosigned.
+    """
+    on.sequencer.sequence(session)
+    on.outside.check_remembered(session)
+    on.outside.remember(session)
 
 
 def proven_stream(on: Grounds, session: Session, stream: Stream) -> ProvenChain:

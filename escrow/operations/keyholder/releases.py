@@ -121,7 +121,6 @@ class Releases:
         with on.database.writing() as session:
             evidence = gather(on, session, RequestId(request_id))
             if not evidence.history.executed:
-                # Outsiders remember what a keyholder that was put back as a whole does not.
                 check_witnessed(on, session, evidence.history.intended[-1].entry_sha256)
                 self._execute(session, evidence)
         on.sequence()

@@ -24,13 +24,15 @@ from escrow.ground.digests import sha256_hex
 from escrow.ground.errors import EscrowError
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.chains import ProvenChain
+from escrow.ledger.errors import NotWitnessed
 from escrow.ledger.events import Event, NewEvent, Stream
 from escrow.operations.keyholder.ceremonies import Ceremonies
 from escrow.operations.keyholder.disk import KEYHOLDER
-from escrow.operations.keyholder.evidence_of_release import proven_stream
+from escrow.operations.keyholder.evidence_of_release import begin_proving, proven_stream
 from escrow.operations.keyholder.grounds import Grounds, NotInLedger
 from escrow.operations.keyholder.reopening import reopen_last_verified
 from escrow.operations.keyholder.rewrapping import BURNT, reseal_headers
+from escrow.operations.keyholder.rights import check_witnessed
 from escrow.operations.keyholder.texts import check_text, dealt_key, read_texts
 from escrow.vault import records as vault
 from escrow.vault.age import HybridIdentity
@@ -104,6 +106,9 @@ class Renewals:
             self._on.sequence()
             try:
                 self._execute_piece(row, intended, given)
+            except NotWitnessed as problem:
+                # All of it waits for the same outsiders.
+                problems.append(problem)
             except EscrowError:
                 # One that does not hold must not keep the others waiting: each by itself, then.
                 for one in intended:
@@ -123,7 +128,7 @@ class Renewals:
         """Log what is about to be done, and return the agreements for which it can be."""
         on, intended = self._on, []
         with on.database.writing() as session:
-            on.sequencer.sequence(session)
+            begin_proving(on, session)
             for place, item in piece:
                 kept = records.item(session, row.id, place)
                 if kept is None or kept.done_at is not None:
@@ -134,22 +139,35 @@ class Renewals:
                     problems.append(problem)
                     continue
                 intended.append((place, item))
-                if kept.intended_sha256 is None:
+                # By the ledger: a row that says so stands in for no intent.
+                if _intent_of(row, ready) is None:
                     self._intend(session, row, kept, ready)
         return intended
 
     def _execute_piece(
         self, row: records.SessionRow, intended: Sequence[tuple[int, Item]], given: Sequence[Given]
     ) -> None:
+        """Carry out what is intended, all of it or nothing.
+
+        Raises:
+            NotWitnessed: no quorum of witnesses has seen every intent yet.
+            EscrowError: one agreement does not hold any more.
+        """
         on = self._on
         with on.database.writing() as session:
-            on.sequencer.sequence(session)
+            begin_proving(on, session)
+            work = []
             for place, item in intended:
                 kept = records.item(session, row.id, place)
                 # Looked at anew: between the two transactions anything may have been written,
                 # and another call may have done it.
                 if kept is not None and kept.done_at is None:
-                    self._execute(session, row, kept, self._ready(session, place, item, given))
+                    work.append((kept, self._ready(session, place, item, given)))
+            intents = [_intent_of(row, ready) for _, ready in work]
+            if intents:
+                check_witnessed(on, session, *(one or "" for one in intents))
+            for kept, ready in work:
+                self._execute(session, row, kept, ready)
 
     def _ready(
         self,
@@ -232,6 +250,16 @@ class Renewals:
         on.scribe.append(session, NewEvent(ready.stream, BURNT, KEYHOLDER, burnt))
         kept.fresh_epoch, kept.done_at = fresh.epoch, on.clock.now()
         records.add(session, kept)
+
+
+def _intent_of(row: records.SessionRow, ready: _Ready) -> str | None:
+    """Return the entry by which this session's work on an agreement was intended; None before."""
+    said = {"session_id": row.id, "epoch": ready.epoch.epoch}
+    for one in ready.chain.events:
+        is_intent = (one.event.type, one.event.role) == (INTENDED, KEYHOLDER)
+        if is_intent and said.items() <= one.event.data.items():
+            return one.entry_sha256
+    return None
 
 
 def _own_shares(place: int, dealt: Dealt, given: Sequence[Given]) -> Iterator[tuple[str, bytes]]:

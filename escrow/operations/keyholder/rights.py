@@ -11,13 +11,13 @@ from dataclasses import replace
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ledger.chains import ChainedEvent
+from escrow.ledger.errors import NotWitnessed
 from escrow.ledger.events import NewEvent
 from escrow.ledger.records import leaf_of
 from escrow.operations.keyholder.disk import KEYHOLDER
 from escrow.operations.keyholder.grounds import Grounds
 from escrow.register.changes import RecipientChange
 from escrow.releases.clocks import LEFT_OUT, RightsTime, Times, rights_time
-from escrow.releases.errors import NotWitnessed
 from escrow.releases.history import Given, History
 
 
@@ -81,14 +81,21 @@ def _no_earlier(
     return replace(change, proven_at=max([change.proven_at, *heard]))
 
 
-def check_witnessed(on: Grounds, session: Session, entry_sha256: str) -> None:
-    """Return when a quorum of witnesses has cosigned the tree with this entry in it.
+def check_witnessed(on: Grounds, session: Session, *entries: str) -> None:
+    """Return when a quorum of witnesses has cosigned the tree with these entries in it.
+
+    Asked between every intent and its effect: outsiders remember what a keyholder that was put
+    back as a whole does not.
+
+    Args:
+        entries: names of proven entries, one at least.
 
     Raises:
         NotWitnessed: not, or not yet.
     """
-    found = leaf_of(session, entry_sha256)
-    if found is None or not on.outside.is_witnessed(session, found[1].leaf_index):
+    leaves = [found[1].leaf_index for one in entries if (found := leaf_of(session, one))]
+    # A tree that covers the newest covers the others.
+    if len(leaves) < len(entries) or not on.outside.is_witnessed(session, max(leaves)):
         raise NotWitnessed
 
 
