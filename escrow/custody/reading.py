@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from escrow.custody import records
 from escrow.custody.errors import SessionUnknown
 from escrow.custody.scheduling import session_due_at
+from escrow.custody.sessions import Item
 from escrow.custody.standing import CustodyView, ShareSeen, concentrated, custody_of
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId
-from escrow.register.reading import read_version
+from escrow.register import records as register
+from escrow.register.reading import read_version, text_of
 from escrow.vault import records as vault
 from escrow.vault.headers import CLIENT_LOCK
 
@@ -130,3 +133,42 @@ def _state(row: records.SessionRow) -> str:
     if row.ended_at is not None:
         return "ended"
     return "asked" if row.entry_sha256 is None else "open"
+
+
+def shown_acceptances(session: Session, items: Sequence[Item], key: str) -> list[dict[str, object]]:
+    """Return what shows an agent's client that he has accepted the text of each item.
+
+    For one who leaves, whom that text no longer names: what he accepted before, and who of its
+    parties has accepted this one. The client believes signatures alone.
+
+    Args:
+        key: the agent's public signing key.
+    """
+    own = {(one.agreement_id, one.version): one for one in register.acceptances_by(session, key)}
+    found: list[dict[str, object]] = []
+    for item in items:
+        row = own.get((item.agreement_id, item.version))
+        before = None if row else _accepted_before(session, item, key)
+        found.append({"own": json.loads(row.envelope_json) if row else None, "before": before})
+    return found
+
+
+def _accepted_before(session: Session, item: Item, key: str) -> dict[str, object] | None:
+    agreement_id = AgreementId(item.agreement_id)
+    governing = register.version_in_force(session, agreement_id)
+    if governing is None:
+        return None
+    own = _acceptances(session, agreement_id, governing.version).get(key)
+    return own and {
+        "version": governing.version,
+        "text": text_of(session, agreement_id, governing.version),
+        "own": own,
+        "acceptances": list(_acceptances(session, agreement_id, item.version).values()),
+    }
+
+
+def _acceptances(
+    session: Session, agreement_id: AgreementId, version: int
+) -> dict[str, dict[str, object]]:
+    rows = register.acceptances_of(session, agreement_id, version)
+    return {one.signing_key: json.loads(one.envelope_json) for one in rows}

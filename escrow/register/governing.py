@@ -12,7 +12,7 @@ its pinned persons binds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -136,7 +136,8 @@ def texts_of(events: Sequence[ChainedEvent], read: TermsOf) -> Texts:
         if event.type == FILED:
             filed.setdefault(*text)
         elif event.type == ACCEPTED:
-            accepted[text] = accepted.get(text, frozenset()) | set(_signer(agreement_id, event))
+            signer = signer_of(event.data.get("act"), agreement_id, *text)
+            accepted[text] = accepted.get(text, frozenset()) | ({signer} if signer else set())
         elif event.type == IN_FORCE and filed.get(text[0]) == text[1]:
             # As it stands here: what is signed later gives no force backwards.
             before = Texts(agreement_id, tuple(in_force), filed, accepted, read)
@@ -172,15 +173,17 @@ def _text(event: Event) -> _Text | None:
     return (version, digest) if type(version) is int and isinstance(digest, str) else None
 
 
-def _signer(agreement_id: AgreementId, event: Event) -> Iterator[str]:
-    """Yield the key that signed an acceptance of the text that an entry names; none if nobody."""
+def signer_of(envelope: object, agreement_id: str, version: int, text_sha256: str) -> str | None:
+    """Return the key that signed an acceptance of exactly this text; None where nobody did.
+
+    Args:
+        envelope: as an entry or a message holds it; nothing of it is believed.
+    """
     try:
-        envelope = Envelope.from_json(cast("dict[str, Any]", event.data["act"]))
-        act = verify_act(envelope, parse_act(envelope.payload).key)
-        version, digest = cast("int", event.data["version"]), str(event.data["text_sha256"])
-        check_subject(act.subject, acceptance_subject(agreement_id, version, digest))
-    except (EscrowError, KeyError, TypeError, ValueError):
-        # Whoever wrote it, nobody has accepted by it.
-        return
-    if act.name == ACCEPT_ACT:
-        yield str(act.key)
+        signed = Envelope.from_json(cast("dict[str, Any]", envelope))
+        act = verify_act(signed, parse_act(signed.payload).key)
+        expected = acceptance_subject(AgreementId(agreement_id), version, text_sha256)
+        check_subject(act.subject, expected)
+    except (EscrowError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return str(act.key) if act.name == ACCEPT_ACT else None

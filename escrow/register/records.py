@@ -373,6 +373,12 @@ def products_of(
     return [ProductId(one) for one in found]
 
 
+def acceptances_by(session: Session, signing_key: str) -> list[AcceptanceRow]:
+    """Return everything that a key has accepted, under all agreements."""
+    wanted = select(AcceptanceRow).where(AcceptanceRow.signing_key == signing_key)
+    return list(session.exec(wanted))
+
+
 def acceptances_of(
     session: Session, agreement_id: AgreementId, version: int
 ) -> list[AcceptanceRow]:

@@ -32,7 +32,13 @@ from escrow.vault.age_format import split_header
 from escrow.vault.blobs import FileBlobStore
 from escrow.vault.storage.places import FileShelf, Place
 from escrow.vault.storage.records import REPLICA
-from tests.attacks.test_forged_texts import FORGERS, call_in_force, count_keys, log, of_forgers
+from tests.attacks.forging import (
+    FORGERS,
+    call_in_force,
+    count_keys,
+    log_as_portal,
+    of_forgers,
+)
 from tests.programs import sid_program
 
 SECRET = b"what only vendor and agents may read\n" * 4000
@@ -110,7 +116,9 @@ def forged_key(world) -> dict[str, Any]:
     call_in_force(world, of_forgers(world), *FORGERS)
     world.keyholder.hold_ceremony(world.agreement)
     count_keys(world, 2)
-    log(world, CANARY_OPENED, {"epoch": 2, "contributors": [1, 2], "act_sha256": "0" * 64})
+    log_as_portal(
+        world, CANARY_OPENED, {"epoch": 2, "contributors": [1, 2], "act_sha256": "0" * 64}
+    )
     return world.do("GET", f"/agreements/{world.agreement}/sealing-key", "vendor")
 
 

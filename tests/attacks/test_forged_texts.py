@@ -8,84 +8,36 @@ from __future__ import annotations
 
 import pytest
 
-from agreements.parsing import parse_agreement
 from escrow.custody.errors import NotAccepted
 from escrow.endings.states import EVENT, Step
 from escrow.endings.subjects import opening_subject
 from escrow.ground.digests import sha256_hex
 from escrow.ground.errors import Tampered
 from escrow.ground.identifiers import AgreementId, DepositId, RequestId, new_id
-from escrow.ledger.events import NewEvent, Stream
 from escrow.operations.keyholder.grounds import NotInLedger
 from escrow.register import records as register
-from escrow.register.governing import ACCEPTED, FILED, IN_FORCE
+from escrow.register.governing import FILED
 from escrow.register.subjects import acceptance_subject
 from escrow.vault import records as vault
+from tests.attacks.forging import (
+    AGENTS,
+    FORGERS,
+    call_in_force,
+    count_keys,
+    exchanged,
+    file_as_portal,
+    log_as_portal,
+    of_forgers,
+)
 
 ON_SQLITE_ALONE = True
 
-AGENTS = ("agent_1", "agent_2", "agent_3")
-FORGERS = ("forger_1", "forger_2", "forger_3")
 PEOPLE = ("vendor", "beneficiary")
 
 
 @pytest.fixture
 def world(custody_world):
     return custody_world
-
-
-def exchanged(world, *pairs: tuple[str, str]) -> str:
-    """Return the agreement's text with people's keys exchanged for those of others."""
-    text, cast = world.cast.text, world.cast
-    for old, new in pairs:
-        text = text.replace(str(cast.signing_key(old).public), str(cast.signing_key(new).public))
-        text = text.replace(str(cast.identity(old).recipient), str(cast.identity(new).recipient))
-    assert text != cast.text
-    return text
-
-
-def log(world, kind: str, data: dict[str, object]) -> None:
-    event = NewEvent(Stream("agreement", world.agreement), kind, "mem_taken", data)
-    with world.database.writing() as session:
-        world.rooms.scribe.append(session, event)
-
-
-def file(world, text: str) -> dict[str, object]:
-    """File a text as version 2; nobody of the agreement knows of it."""
-    terms = parse_agreement(text)
-    data: dict[str, object] = {"version": 2, "text_sha256": terms.text_sha256}
-    with world.database.writing() as session:
-        before = register.newest_version(session, AgreementId(world.agreement))
-        names = before.model_dump() | data | {"text": text, "in_force_at": None}
-        register.add(session, register.VersionRow(**names))
-        for table, columns in (
-            ("agreement_party", "role, organisation_id, member_id"),
-            ("agreement_product", "product_id"),
-        ):
-            session.connection().exec_driver_sql(
-                f"INSERT INTO {table} (agreement_id, version, {columns}) "
-                f"SELECT agreement_id, 2, {columns} FROM {table} WHERE version = 1"
-            )
-    log(world, FILED, data)
-    return data
-
-
-def call_in_force(world, text: str, *signers: str) -> dict[str, object]:
-    """File a text, have the forgers accept it, and say that it came into force."""
-    data = file(world, text)
-    subject = acceptance_subject(world.agreement, 2, str(data["text_sha256"]))
-    for who in signers:
-        log(world, ACCEPTED, {**data, "act": world.signed(who, "accept-agreement", subject)})
-    log(world, IN_FORCE, data)
-    with world.database.writing() as session:
-        row = register.newest_version(session, AgreementId(world.agreement))
-        register.write_in_force(session, row, world.clock.now())
-    world.keyholder.sequence()
-    return data
-
-
-def of_forgers(world) -> str:
-    return exchanged(world, *zip(AGENTS, FORGERS, strict=True))
 
 
 def newest_epoch(world) -> int:
@@ -96,13 +48,6 @@ def newest_epoch(world) -> int:
 def sealed_epochs(world, deposit: str) -> set[int]:
     with world.database.reading() as session:
         return {one.epoch for one in vault.header_records_of(session, DepositId(deposit))}
-
-
-def count_keys(world, epoch: int) -> None:
-    """Say in the row that an epoch's canary was opened."""
-    with world.database.writing() as session:
-        row = vault.epoch_of(session, AgreementId(world.agreement), epoch)
-        vault.mark_canary_opened(session, row, world.clock.now())
 
 
 def accept(world, data, *people: str) -> None:
@@ -171,7 +116,7 @@ def test_a_deposit_is_withdrawn_by_a_forged_vendor(world) -> None:
         reason="secret",
     )
     act = world.signed("forger_4", "withdraw-deposit", subject)
-    log(world, EVENT[Step.WITHDRAW], {"ending_id": ending, "act": act})
+    log_as_portal(world, EVENT[Step.WITHDRAW], {"ending_id": ending, "act": act})
     world.clock.move(60 * 60 * 24 * 400)
     with pytest.raises(Tampered):
         world.keyholder.shred_deposit(DepositId(deposit))
@@ -190,14 +135,14 @@ def test_deposits_are_sealed_under_a_text_of_forgers(world) -> None:
 
 def test_deposits_are_sealed_to_the_waiting_key_of_an_unaccepted_text(world) -> None:
     """Filed and dealt for is enough for a key to wait; nothing is sealed to it all the same."""
-    file(world, of_forgers(world))
+    file_as_portal(world, of_forgers(world))
     world.keyholder.hold_ceremony(world.agreement)
     assert newest_epoch(world) == 2
     assert sealed_epochs(world, world.deposit()) == {1}
 
 
 def test_a_row_says_that_the_forgers_key_counts(world) -> None:
-    file(world, of_forgers(world))
+    file_as_portal(world, of_forgers(world))
     world.keyholder.hold_ceremony(world.agreement)
     count_keys(world, 2)
     assert sealed_epochs(world, world.deposit()) == {1}
@@ -216,7 +161,7 @@ def test_a_row_says_that_a_key_counts_whose_canary_nobody_opened(world) -> None:
 
 def test_two_texts_are_filed_under_one_number(world) -> None:
     """The key is dealt to the first one's agents; the second is what the people accept."""
-    file(world, of_forgers(world))
+    file_as_portal(world, of_forgers(world))
     world.keyholder.hold_ceremony(world.agreement)
     honest = world.cast.text.replace("grace_days = 14", "grace_days = 15")
     digest = sha256_hex(honest.encode())
@@ -227,7 +172,7 @@ def test_two_texts_are_filed_under_one_number(world) -> None:
         row = register.newest_version(session, AgreementId(world.agreement))
         row.text, row.text_sha256 = honest, digest
         register.add(session, row)
-    log(world, FILED, {"version": 2, "text_sha256": digest})
+    log_as_portal(world, FILED, {"version": 2, "text_sha256": digest})
     accept(world, {"text_sha256": digest}, *PEOPLE, *AGENTS)
     count_keys(world, 2)
     with pytest.raises(ValueError, match="text-tampered"):
@@ -239,7 +184,7 @@ def test_two_texts_are_filed_under_one_number(world) -> None:
 
 def test_what_everybody_accepted_is_sealed_to_while_its_canary_waits(world) -> None:
     """The honest way: what comes in between has to open to the new agents as well."""
-    data = file(world, exchanged(world, ("agent_3", "agent_4")))
+    data = file_as_portal(world, exchanged(world, ("agent_3", "agent_4")))
     world.tokens["agent_4"] = world.tokens["agent_3"]
     world.keyholder.hold_ceremony(world.agreement)
     assert sealed_epochs(world, world.deposit()) == {1}

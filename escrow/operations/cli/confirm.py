@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from escrow.ground.errors import InvalidInput, Refused, Tampered
+from escrow.ground.errors import InvalidInput, Refused
 from escrow.operations.cli import keys, remote
 from escrow.operations.cli.agreement import KeyOption
 from escrow.operations.cli.ceremony import IdentityOption
 from escrow.operations.cli.check import TRUST_ROOT_VARIABLE, read_trust_root
 from escrow.operations.cli.output import complain, give, wants_json
+from escrow.operations.cli.texts import check_about, check_own, proven_texts, text_in_force
 from escrow.operations.cli.witnessing import check_witnesses
 
 if TYPE_CHECKING:
-    from agreements.terms import Agreement
     from escrow.evidence.trustroot import TrustRoot
     from escrow.ledger.chains import ProvenChain
     from escrow.ledger.checkpoints import Checkpoint
+    from escrow.register.governing import InForce
     from escrow.releases.history import History, Mark
     from escrow.releases.offers import Offer
 
@@ -46,12 +47,6 @@ class NoShareOfRound(InvalidInput):
     """The service holds no share for this identity in the round's epoch."""
 
     code = "cli.no-share-of-round"
-
-
-class TextNotInForce(Tampered):
-    """The text that was sent is not the one that the proven history names."""
-
-    code = "cli.text-not-in-force"
 
 
 def confirm(
@@ -85,8 +80,9 @@ def confirm(
     if not yes:
         ask_to_confirm("it has the agreed form and no contrary instruction reached you")
     opener = keys.read_identity(identity)
-    subject, shares = proven.subject(sent, opener)
     signer = keys.read_signing_key(key)
+    proven.check_accepted_by(str(signer.public))
+    subject, shares = proven.subject(sent, opener)
     payload = acts.build_act("confirm-release", subject, signer.public, SystemClock().now())
     envelope = acts.sign_act(payload, signer).to_json()
     body = {"envelope": envelope, "shares": shares}
@@ -99,11 +95,12 @@ class _Proven:
     """What the ledger bears out of a request; nothing in here is the service's word."""
 
     def __init__(
-        self, chain: ProvenChain, history: History, terms: Agreement, offer: Offer, opening: Mark
+        self, chain: ProvenChain, history: History, text: InForce, offer: Offer, opening: Mark
     ) -> None:
         self._chain = chain
         self._history = history
-        self._terms = terms
+        self._text = text
+        self._terms = text.terms
         self._offer = offer
         self._opening = opening
 
@@ -112,17 +109,16 @@ class _Proven:
         """Return what was sent, once it is proven.
 
         1. The chain of the agreement's events holds under the trust root, from its first entry.
-        2. The text is the one that came into force last in it. 3. The request is approved, and
-        nothing stands against it. 4. The keyholder opened this round. 5. The offer has the digest
-        that it logged.
+        2. The text came into force last in it, accepted by everybody who has to. 3. The request
+        is about that text and approved, and nothing stands against it. 4. The keyholder opened
+        this round. 5. The offer has the digest that it logged.
 
         Raises:
             ProofFails, ChainBroken: question 1.
-            TextNotInForce: question 2.
+            TextNotInForce, AgreementTextTampered: question 2.
             NotApproved, ObjectionStands, AgreementChanged: question 3.
             OfferBroken: question 5.
         """
-        from agreements.parsing import reread_agreement
         from escrow.ground.clock import SystemClock
         from escrow.ground.identifiers import RequestId
         from escrow.ledger.chains import Chain, verify_chain
@@ -136,10 +132,11 @@ class _Proven:
         stream = Stream("agreement", str(sent["agreement_id"]))
         chain = verify_chain(Chain.from_json(sent["chain"]), root.ledger_keys, stream)
         # 2. the text
-        terms = reread_agreement(str(sent["text"]))
-        _check_text(chain, terms)
+        text = text_in_force(proven_texts(chain, sent["texts"]))
+        terms = text.terms
         # 3. the approval
         history = fold(chain.events, RequestId(str(sent["request_id"])), terms)
+        check_about(text, history.subject.text_sha256)
         approval_of(history, terms, SystemClock().now())
         # 4. the round
         if not history.openings:
@@ -147,12 +144,20 @@ class _Proven:
         opening = history.openings[-1]
         # 5. the offer
         offer = parse_offer(base64.b64decode(sent["offer"]), opening.data["offer_sha256"])
-        return cls(chain, history, terms, offer, opening)
+        return cls(chain, history, text, offer, opening)
 
     @property
     def checkpoint(self) -> Checkpoint:
         """The log's word under which all of it was shown."""
         return self._chain.head.checkpoint
+
+    def check_accepted_by(self, key: str) -> None:
+        """Return when the agent has accepted the text that he confirms under.
+
+        Raises:
+            TextNotAccepted: he has not.
+        """
+        check_own(self._history.subject.agreement_id, self._text, key)
 
     def show(self) -> None:
         """Print what is about to be confirmed, on the terminal that the answer comes from."""
@@ -233,19 +238,6 @@ def _changed_to(history: History) -> list[str]:
         for one in history.changes
         if one.recipient == history.subject.recipient and not one.is_withdrawn
     ]
-
-
-def _check_text(chain: ProvenChain, terms: Agreement) -> None:
-    texts = [
-        one.event.data.get("text_sha256")
-        for one in chain.events
-        if (one.event.type, one.event.role) == ("register:agreement:in-force", "portal")
-    ]
-    if chain.events[0].event.sequence != 0 or not texts or texts[-1] != terms.text_sha256:
-        raise TextNotInForce(
-            "The agreement's text that was sent is not the one that is in force.",
-            "Confirm nothing; tell the other agents and the operator.",
-        )
 
 
 def _own_shares(sent: dict[str, Any], opener: keys.AgeIdentity) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from escrow.operations.cli.check import TRUST_ROOT_VARIABLE, read_trust_root
 from escrow.operations.cli.confirm import ask_to_confirm
 from escrow.operations.cli.output import complain, give, give_fields, give_table, wants_json
 from escrow.operations.cli.request import StatementOption, digest_of, paper_of
+from escrow.operations.cli.texts import proven_texts
 from escrow.operations.cli.witnessing import check_witnesses
 
 if TYPE_CHECKING:
@@ -270,30 +271,28 @@ def _send(
 def _proven(sent: dict[str, Any], root: TrustRoot) -> dict[str, str]:
     """Return what an agent signs beside the ending, once everything that was sent is proven.
 
-    1. The agreement's events hold under the trust root, from the first on. 2. Every text is one
-    that came into force in them. 3. The destruction waits for the agents, every beneficiary was
-    served, the period is over, and no hold or request stands. 4. The witnesses of the trust root
-    bear the history out.
+    1. The agreement's events hold under the trust root, from the first on. 2. Every text came into
+    force in them, accepted by everybody whom it names, so by the agent as well. 3. The destruction
+    waits for the agents, every beneficiary was served, the period is over, and no hold or request
+    stands. 4. The witnesses of the trust root bear the history out.
 
     Raises:
         ProofFails, ChainBroken: question 1.
-        EndingHistoryBroken: question 2.
+        EndingHistoryBroken, TextNotInForce, AgreementTextTampered: question 2.
         EndingTooEarly, BeneficiaryNotServed, HoldStands, RequestOpen: question 3.
         NoQuorum, OtherHistoryShown: question 4.
     """
-    from agreements.parsing import reread_agreement
     from escrow.endings.folding import fold_endings, terms_at
     from escrow.endings.rules import check_confirmable
     from escrow.ground.clock import SystemClock, rfc3339
     from escrow.ledger.chains import Chain, verify_chain
     from escrow.ledger.events import Stream
-    from escrow.register.governing import texts_of
 
     # 1. the chain
     stream = Stream("agreement", str(sent["agreement_id"]))
     chain = verify_chain(Chain.from_json(sent["chain"]), root.ledger_keys, stream)
     # 2. the texts
-    texts = texts_of(chain.events, lambda version: reread_agreement(sent["texts"][str(version)]))
+    texts = proven_texts(chain, sent["texts"])
     endings = fold_endings(chain.events, texts)
     terms, version = terms_at(texts, len(chain.events))
     # 3. the matter

@@ -28,6 +28,7 @@ from escrow.operations.cli.ceremony import (
 )
 from escrow.operations.cli.check import TRUST_ROOT_VARIABLE, read_trust_root
 from escrow.operations.cli.output import complain, give, give_fields, wants_json
+from escrow.operations.cli.texts import check_accepted
 from escrow.operations.cli.witnessing import check_witnesses
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ def answer(
 ) -> None:
     """Check a session against the ledger, show its purpose, and answer it (an agent's act).
 
-    One signature answers for every agreement of the session.
+    One signature answers for every agreement of the session. It is refused where you have not
+    accepted the text yourself, whatever the service says is in force.
 
     Example: escrow ceremony answer ses_01kb… --identity cy.age --key cy.pem --yes
     """
@@ -175,6 +177,7 @@ def answer(
     sent = remote.call("GET", f"{path}/challenge", parameters=asked_as).json()
     asked = Asked.verified(session, sent, root)
     asked.show()
+    check_accepted(asked.items, sent["acceptances"], str(signer.public))
     if not yes:
         _ask()
     shares = _opened_shares(asked, sent["shares"], keys.read_identity(identity))

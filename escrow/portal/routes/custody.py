@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from escrow.custody import records
 from escrow.custody.answering import item_of
 from escrow.custody.errors import NothingToAsk, SessionNotOpen, SessionUnknown
-from escrow.custody.reading import shown_custody, shown_session
+from escrow.custody.reading import shown_acceptances, shown_custody, shown_session
 from escrow.evidence.dsse import Envelope
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId
@@ -90,6 +90,7 @@ def challenge(
             "session_id": session_id,
             "opened": proof.to_json(),
             "items": [item_of(one).to_json() for one in items],
+            "acceptances": shown_acceptances(session, [item_of(one) for one in items], key),
             "shares": _shares(session, session_id, key),
         }
 

@@ -120,17 +120,18 @@ def paper(rooms: RoomsNeeded, asker: Asker, request_id: str, sha256: str) -> Res
 
 @router.get("/requests/{request_id}/confirmation", responses=documented(403, 404, 409))
 def confirmation(rooms: RoomsNeeded, asker: Asker, request_id: str) -> dict[str, object]:
-    """Return all that an agent's client checks and signs: text, proven history, offer, shares."""
+    """Return all that an agent's client checks and signs: texts, history, offer, shares."""
     with rooms.database.reading() as session:
         opened = _find(session, asker, request_id, Verb.CONFIRM_RELEASE)
         round_ = vault.newest_round(session, opened.id)
         chain = read_chain(session, opened.stream)
         if opened.history.state is not State.CONFIRMING or round_ is None or chain is None:
             raise StepNotPossible("confirm", opened.history.state)
+        versions = range(1, (opened.in_force or 0) + 1)
         return {
             "request_id": opened.id,
             "agreement_id": opened.agreement_id,
-            "text": text_of(session, opened.agreement_id, opened.row.version),
+            "texts": {str(one): text_of(session, opened.agreement_id, one) for one in versions},
             "chain": chain.to_json(),
             "offer": base64.b64encode(round_.offer).decode(),
             "shares": _own_shares(session, asker, opened, round_.epoch),
