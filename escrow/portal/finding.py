@@ -84,10 +84,18 @@ def agreement_between(
     session: Session, asker: Principal, product_id: ProductId
 ) -> AgreementId | None:
     """Return the first agreement under which the asker sees a product; None for its vendor."""
-    for parties_ in parties_covering(session, product_id):
-        if relation_to_agreement(asker, parties_) is not Relation.NONE:
-            return parties_.agreement_id
-    return None
+    return next(iter(agreements_between(session, asker, product_id)), None)
+
+
+def agreements_between(
+    session: Session, asker: Principal, product_id: ProductId
+) -> list[AgreementId]:
+    """Return every agreement under which the asker sees a product; none for its vendor."""
+    return [
+        one.agreement_id
+        for one in parties_covering(session, product_id)
+        if relation_to_agreement(asker, one) is not Relation.NONE
+    ]
 
 
 def address_of(session: Session, product: RegisteredProduct) -> str:

@@ -14,10 +14,10 @@ from escrow.endings.states import State
 from escrow.evidence.receipts import NOT_VERIFIABLE
 from escrow.ground.clock import rfc3339
 from escrow.ground.database import Session
-from escrow.ground.identifiers import AgreementId, DepositId, ProductId
+from escrow.ground.identifiers import DepositId, ProductId
 from escrow.parties.permissions import Principal, Verb
 from escrow.portal.access import Asker, Changing, Number, RoomsNeeded, tagged
-from escrow.portal.finding import agreement_between, find_deposit, find_product
+from escrow.portal.finding import agreements_between, find_deposit, find_product
 from escrow.portal.handing_out import agreements_read_under, handed_out
 from escrow.portal.problems import documented, documented_change, problem_headers
 from escrow.portal.routes.standing import class_of, reports_for, standing_of
@@ -181,12 +181,11 @@ def _finished(stored: StoredDeposit, receipt: str) -> dict[str, object]:
     }
 
 
-def _not_served(
-    session: Session, row: records.Deposit, agreement_id: AgreementId
-) -> dict[str, object]:
+def _not_served(session: Session, asker: Principal, row: records.Deposit) -> dict[str, object]:
     """Tell a reader that the vendor sealed a deposit for another agreement than the reader's."""
     sent = [one for one in records.parts_of(session, DepositId(row.id)) if not one.carried_from]
-    if all(one.client_agreement_id in (None, agreement_id) for one in sent):
+    under = agreements_between(session, asker, ProductId(row.product_id))
+    if not under or all(one.client_agreement_id in (None, *under) for one in sent):
         return {}
     return {"serves": False, "because": _FOR_ANOTHER}
 
@@ -238,7 +237,7 @@ def _described(session: Session, asker: Principal, row: records.Deposit) -> dict
             }
             for part in records.parts_of(session, DepositId(row.id))
         ]
-    elif (under := agreement_between(session, asker, ProductId(row.product_id))) is not None:
-        described |= _not_served(session, row, under)
+    else:
+        described |= _not_served(session, asker, row)
     described["reports"] = [report.disclosure_class for report in reports_for(session, asker, row)]
     return described

@@ -8,7 +8,7 @@ from escrow.deposits.records import Deposit
 from escrow.ground.database import Session
 from escrow.ground.identifiers import AgreementId, DepositId, ProductId
 from escrow.parties.permissions import Principal, Role
-from escrow.portal.finding import agreement_between
+from escrow.portal.finding import agreements_between
 from escrow.verification import records
 from escrow.verification.confirming import (
     Confirmation,
@@ -44,12 +44,15 @@ def report_for(
         second: that of a second worker, in the place of the first one's.
     """
     deposit_id = DepositId(deposit.id)
-    agreement: AgreementId | None = records.ALL_AGREEMENTS
+    under: list[AgreementId] = [records.ALL_AGREEMENTS]
     if class_of(asker) != VENDOR:
-        agreement = agreement_between(session, asker, ProductId(deposit.product_id))
-    if agreement is None:
-        return None
-    return records.report_of(session, deposit_id, class_of(asker), agreement, confirming=second)
+        under = agreements_between(session, asker, ProductId(deposit.product_id))
+    # The first that there is: one that its vendor sealed himself has reports under one agreement.
+    found = (
+        records.report_of(session, deposit_id, class_of(asker), one, confirming=second)
+        for one in under
+    )
+    return next((one for one in found if one is not None), None)
 
 
 def reports_for(session: Session, asker: Principal, deposit: Deposit) -> list[records.ReportRow]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from builders.errors import SandboxUnsafe
+from escrow.custody import records as custody
 from escrow.deposits import records as deposits
 from escrow.evidence.bundles import SignedDocument
 from escrow.evidence.statements import parse_statement
@@ -181,6 +182,66 @@ def test_an_agreement_that_is_not_in_force_cannot_be_named(world) -> None:
     )
     assert (answer.status_code, answer.json()["code"]) == (422, "deposits.agreement-not-named")
     assert world.agreement in answer.json()["remedy"]
+
+
+def second_agreement(world) -> str:
+    """Bring another agreement on the same product into force."""
+    agreement = world.file(world.cast.text.replace("Escrow of the", "Another of the"))
+    shown = world.do("GET", f"/agreements/{agreement}", "vendor")
+    subject = {name: shown[name] for name in ("version", "text_sha256")}
+    for who in ("vendor", "beneficiary", *AGENTS):
+        world.act(agreement, who, "accept-agreement", {"agreement_id": agreement, **subject})
+    world.prove_recipients(agreement, ("beneficiary_primary", "beneficiary_recovery"))
+    world.do("POST", f"/agreements/{agreement}/ceremony", "operator")
+    world.open_canary(agreement)
+    return agreement
+
+
+def test_of_two_agreements_it_serves_the_named_one_and_the_other_is_told(world) -> None:
+    other = second_agreement(world)
+    sealed = world.seal(SECRET)
+    unnamed = world.try_uploading(
+        world.draft(), "source/core", "tar", sealed, sealing="client-sealed"
+    )
+    assert unnamed.json()["code"] == "deposits.agreement-not-named"
+    assert other in unnamed.json()["remedy"]
+    deposit = world.deposit_sealed(sealed)
+    receipt = predicate_of(world.do("GET", f"/deposits/{deposit}/receipt", "vendor"))
+    assert [one["id"] for one in receipt["agreements"]] == [world.agreement]
+    assert receipt["notServed"] == [other]
+    with world.database.reading() as session:
+        headers = vault.header_records_of(session, DepositId(deposit))
+    assert {one.agreement_id for one in headers} == {world.agreement}
+    told = {
+        (one["agreement_id"], one["reader"])
+        for one in world.do("GET", "/notices", "operator")["items"]
+        if one["kind"] == "deposit-not-serving"
+    }
+    assert told == {(other, "vendor"), (other, "beneficiary")}
+    world.verify(deposit)
+    # He is a party of both, and reads under the one that it serves.
+    shown = world.do("GET", f"/deposits/{deposit}", "beneficiary")
+    assert shown["reason"] == "client-sealed" and "serves" not in shown
+
+
+def test_who_is_a_party_of_the_other_agreement_alone_sees_that_it_is_not_for_him(world) -> None:
+    other = second_agreement(world)
+    deposit = world.deposit_sealed(world.seal(SECRET))
+    world.ledger.tamper("DELETE FROM agreement_party WHERE agreement_id = ?", world.agreement)
+    world.verify(deposit)
+    shown = world.do("GET", f"/deposits/{deposit}", "beneficiary")
+    assert (shown["serves"], shown["verdict"], shown["reports"]) == (False, None, [])
+    assert world.agreement not in json.dumps(shown) and other
+
+
+def test_a_session_opens_nothing_that_a_vendor_sealed_for_the_worker(world) -> None:
+    deposit = world.deposit_sealed(world.seal(SECRET))
+    # Nothing verified stands any more, so the newest would be opened, had the service sealed it.
+    world.ledger.tamper("UPDATE report SET renews_badge = ?", False)
+    shown = world.hold_session()
+    assert shown["done"] == 1 and shown["reopened"] and deposit not in shown["reopened"]
+    with world.database.reading() as session:
+        assert custody.reopening_of(session, DepositId(deposit)) is None
 
 
 @pytest.mark.parametrize("said", [{"sealing": "pgp"}, {"epoch": "0"}, {"epoch": "x"}])

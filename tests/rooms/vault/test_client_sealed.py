@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from escrow.vault import age
+from escrow.vault import age, records
 from escrow.vault.age_format import Stanza, render_mac_input, render_mac_line, split_header
 from escrow.vault.blobs import FileBlobStore
 from escrow.vault.client_sealed import (
@@ -16,7 +17,20 @@ from escrow.vault.client_sealed import (
     ClientSealedTaker,
     check_payload_size,
 )
-from escrow.vault.errors import NotClientSealed, SealingLost
+from escrow.vault.errors import (
+    CommitmentBroken,
+    HeaderRecordSwapped,
+    NotClientSealed,
+    SealingLost,
+)
+from escrow.vault.headers import (
+    AGENTS_LOCK,
+    CLIENT_LOCK,
+    header_commitment,
+    seal_header_record,
+)
+from escrow.vault.keys import FileKeyManager
+from escrow.vault.releasing import binding_of, open_both_locks, open_if_possible
 
 KEY = age.new_hybrid_identity()
 PLAINTEXT = secrets.token_bytes(200_000)
@@ -118,3 +132,46 @@ def test_lengths_of_whole_payloads_are_those_that_age_gives() -> None:
     for size in (0, 15, 16, 31, 16 + 65_552 + 1, 16 + 65_552 + 16):
         with pytest.raises(NotClientSealed):
             check_payload_size(size)
+
+
+def client_record(keys: FileKeyManager, header: bytes, now: datetime) -> records.HeaderRecordRow:
+    keys.create_key("agreement-agr_1")
+    row = records.HeaderRecordRow(
+        agreement_id="agr_1",
+        product_id="prd_1",
+        deposit_id="dep_1",
+        part_id="prt_1",
+        lock=CLIENT_LOCK,
+        epoch=1,
+        payload_sha256="a" * 64,
+        key_id="agreement-agr_1",
+        record=b"",
+        commitment_salt="00" * 16,
+        commitment=header_commitment("00" * 16, header),
+        created_at=now,
+    )
+    row.record = seal_header_record(keys, row.key_id, binding_of(row), header)
+    return row
+
+
+def test_a_client_record_opens_only_with_the_header_that_was_committed_to(
+    keys: FileKeyManager, now: datetime
+) -> None:
+    row = client_record(keys, HEADER, now)
+    opened = open_both_locks(keys, row, {1: KEY})
+    assert opened == age.open_header(HEADER, [KEY])
+    # Another header to the same key, wrapped for the same place by whoever had the key manager.
+    other = age.wrap_file_key(age.FileKey.generate(), [KEY.recipient])
+    row.record = seal_header_record(keys, row.key_id, binding_of(row), other)
+    with pytest.raises(CommitmentBroken):
+        open_if_possible(keys, row, {1: KEY})
+
+
+def test_what_a_vendor_cannot_cause_is_no_header_that_does_not_open(
+    keys: FileKeyManager, now: datetime
+) -> None:
+    row = client_record(keys, HEADER, now)
+    assert open_if_possible(keys, row, {1: age.new_hybrid_identity()}) is None
+    row.lock = AGENTS_LOCK
+    with pytest.raises(HeaderRecordSwapped):
+        open_if_possible(keys, row, {1: KEY})
