@@ -22,7 +22,7 @@ from escrow.endings.errors import (
     EndingStepNotPossible,
     WrongEndingDoer,
 )
-from escrow.endings.folding import Ending, may_lift
+from escrow.endings.folding import Ending, is_bound, may_lift
 from escrow.endings.notifying import notify
 from escrow.endings.reading import (
     OpenedEnding,
@@ -40,7 +40,17 @@ from escrow.endings.rules import (
     grace_ends_at,
     service_of,
 )
-from escrow.endings.states import ACTS, EVENT, OPENING, Kind, State, Step, next_state
+from escrow.endings.states import (
+    ACTS,
+    BY_ANY_ONE,
+    EVENT,
+    IN_PART,
+    OPENING,
+    Kind,
+    State,
+    Step,
+    next_state,
+)
 from escrow.endings.subjects import day_of, ending_id_of, own_fields, papers_named
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import Clock
@@ -82,11 +92,13 @@ def take_act(
     taken = verify_party_act(agreement_id, version, terms, envelope, clock.now())
     own = own_fields(taken.act)
     step, roles = ACTS[taken.act.name]
-    if taken.signatory.role not in roles or taken.signatory.signs != "single":
-        raise WrongEndingDoer(f"a person of the {' or '.join(sorted(roles))} who signs alone")
+    if taken.signatory.role not in roles:
+        raise WrongEndingDoer(f"a person of the {' or '.join(sorted(roles))}")
     check_papers(papers, papers_named(own))
     ending_id = ending_id_of(taken.act)
-    if step in OPENING:
+    if step in OPENING and _is_second(session, ending_id, taken):
+        _open_fully(session, step, ending_id, taken, scribe)
+    elif step in OPENING:
         _open(session, step, ending_id, taken, scribe)
     else:
         _follow(session, step, ending_id, taken, scribe)
@@ -103,25 +115,60 @@ def take_act(
     return ending_id
 
 
+def _is_second(session: Session, ending_id: str, taken: PartyAct) -> bool:
+    is_joint = taken.signatory.signs == "joint"
+    return is_joint and records.ending_by_id(session, ending_id) is not None
+
+
+def _open_fully(
+    session: Session, step: Step, ending_id: str, taken: PartyAct, scribe: Scribe
+) -> None:
+    """Take the act of the second of two who sign jointly, on what the first has begun."""
+    opened = open_ending(session, ending_id)
+    ending = opened.ending
+    # The very same, and still under the text in force: what the first signed under another is none.
+    check_subject(taken.act.subject, ending.opening.act.subject)
+    check_subject({"version": ending.version}, {"version": taken.version})
+    given = Given(taken.act, taken.signatory, taken.taken_at, len(opened.events))
+    following = next_state(ending.state, step)
+    if following is None or not is_bound(step, given, ending.acts, taken.terms):
+        raise EndingKnown("what this person has signed already, or is whole without him")
+    told = _begin(session, step, taken)
+    records.write_state(session, opened.row, following, taken.taken_at)
+    _append(session, scribe, step, ending_id, taken)
+    notify(session, scribe, ending_id, step, told, taken.taken_at)
+
+
+def _begin(session: Session, step: Step, taken: PartyAct) -> list[tuple[AgreementId, Agreement]]:
+    """Check what an ending needs to begin, put a deposit into quarantine, return who is told.
+
+    The half of one is checked as the whole, and changes nothing.
+    """
+    kind = OPENING[step][0]
+    if kind is Kind.WITHDRAWAL:
+        deposit_id = DepositId(str(taken.act.subject["deposit_id"]))
+        product = _quarantine(session, deposit_id, taken, is_half=step is Step.WITHDRAW_IN_PART)
+        return [(one.agreement_id, one.terms) for one in product.serving(deposit_id)]
+    if kind is Kind.DESTRUCTION:
+        _check_destroyable(session, taken)
+    return [(taken.agreement_id, taken.terms)]
+
+
 def _open(session: Session, step: Step, ending_id: str, taken: PartyAct, scribe: Scribe) -> None:
+    if taken.signatory.signs == "joint" and step not in BY_ANY_ONE:
+        step = IN_PART[step]
     kind, state = OPENING[step]
     expected = {"version": taken.version, "text_sha256": taken.terms.text_sha256}
     check_subject({name: taken.act.subject[name] for name in expected}, expected)
     if records.ending_by_id(session, ending_id) is not None:
         raise EndingKnown("an ending of this id")
-    told = [(taken.agreement_id, taken.terms)]
-    deposit_id = None
-    if kind is Kind.WITHDRAWAL:
-        deposit_id = str(taken.act.subject["deposit_id"])
-        product = _quarantine(session, DepositId(deposit_id), taken)
-        told = [(one.agreement_id, one.terms) for one in product.serving(deposit_id)]
-    elif kind is Kind.DESTRUCTION:
-        _check_destroyable(session, taken)
+    told = _begin(session, step, taken)
+    deposit_id = taken.act.subject.get("deposit_id")
     row = records.EndingRow(
         id=ending_id,
         agreement_id=taken.agreement_id,
         kind=kind,
-        deposit_id=deposit_id,
+        deposit_id=None if deposit_id is None else str(deposit_id),
         organisation=taken.signatory.organisation,
         state=state,
         filed_at=taken.taken_at,
@@ -132,8 +179,10 @@ def _open(session: Session, step: Step, ending_id: str, taken: PartyAct, scribe:
     notify(session, scribe, ending_id, step, told, taken.taken_at)
 
 
-def _quarantine(session: Session, deposit_id: DepositId, taken: PartyAct) -> Product:
-    """Take a deposit out of what is offered, once nothing stands against it.
+def _quarantine(
+    session: Session, deposit_id: DepositId, taken: PartyAct, *, is_half: bool
+) -> Product:
+    """Take a deposit out of what is offered, once nothing stands against it and it is no half.
 
     Raises:
         DepositUnknown, DepositNotComplete, EndingKnown: not this deposit.
@@ -152,13 +201,15 @@ def _quarantine(session: Session, deposit_id: DepositId, taken: PartyAct) -> Pro
         raise DepositNotComplete("being shredded")
     check_nothing_stands(serving)
     check_replaced(product, deposit_id)
-    row.state = QUARANTINED
-    deposits.add(session, row)
+    if not is_half:
+        row.state = QUARANTINED
+        deposits.add(session, row)
     return product
 
 
 def _check_destroyable(session: Session, taken: PartyAct) -> None:
-    if records.open_of_kind(session, taken.agreement_id, Kind.DESTRUCTION):
+    standing = records.open_of_kind(session, taken.agreement_id, Kind.DESTRUCTION)
+    if any(one.state != State.HALF_REQUESTED for one in standing):
         raise EndingKnown("a request for destruction")
     events = rows_of(session)(Stream("agreement", taken.agreement_id))
     check_nothing_stands([sight_of(session, taken.agreement_id, events)])
@@ -208,7 +259,15 @@ def _checked(step: Step, opened: OpenedEnding, taken: PartyAct) -> Step:
     if step is Step.SERVE:
         _check_service(given, opened, terms)
         return _serving(given, ending, terms)
+    if not is_bound(step, given, ending.acts, terms):
+        _check_first(IN_PART[step], given, ending)
+        return IN_PART[step]
     return step
+
+
+def _check_first(part: Step, given: Given, ending: Ending) -> None:
+    if given.signatory.signing_key in {one.signatory.signing_key for one in ending.given(part)}:
+        raise EndingKnown("what this person has signed already")
 
 
 def _check_service(given: Given, opened: OpenedEnding, terms: Agreement) -> None:
@@ -218,7 +277,7 @@ def _check_service(given: Given, opened: OpenedEnding, terms: Agreement) -> None
     if own["beneficiary"] not in {one.organisation for one in terms.beneficiaries}:
         raise EndingMalformed("beneficiary is none of the agreement's")
     subject = ServiceSubject("courier", day_of(own), own["proof_sha256"])
-    check_service_day(subject, opened.row.filed_at, given.at.astimezone(UTC))
+    check_service_day(subject, opened.ending.begun.at, given.at.astimezone(UTC))
 
 
 def _serving(given: Given, ending: Ending, terms: Agreement) -> Step:
@@ -236,7 +295,8 @@ def _take_out(session: Session, ending: Ending) -> list[tuple[AgreementId, Agree
     """End a deposit's quarantine, and return who is to be told."""
     deposit_id = DepositId(ending.own["deposit_id"])
     row = deposits.deposit_by_id(session, deposit_id)
-    if row is not None and row.state == QUARANTINED:
+    # What the first of two had signed put nothing there; another withdrawal may have.
+    if row is not None and row.state == QUARANTINED and ending.state is State.QUARANTINED:
         row.state = "sealed"
         deposits.add(session, row)
     product = product_of(session, product_id_of(session, deposit_id), rows_of(session))

@@ -15,13 +15,16 @@ from agreements.terms import Agreement, Signatory
 from escrow.endings.errors import EndingHistoryBroken
 from escrow.endings.states import (
     ACTS,
+    BY_ANY_ONE,
     BY_PEOPLE,
     EVENT,
+    IN_PART,
     OPENING,
     Kind,
     State,
     Step,
     next_state,
+    whole_of,
     writer_of,
 )
 from escrow.endings.subjects import ending_id_of, own_fields
@@ -33,6 +36,7 @@ from escrow.ledger.events import Event
 from escrow.register.governing import Texts
 from escrow.releases.history import Given, Mark
 
+_PARTS = frozenset(IN_PART.values())
 _STEP_OF_EVENT = {event: step for step, event in EVENT.items()}
 
 
@@ -59,6 +63,12 @@ class Ending:
     def opening(self) -> Given:
         """The act that began it."""
         return self.acts[0][1]
+
+    @property
+    def begun(self) -> Given:
+        """The act by which it began to count: of two who sign jointly, the second's."""
+        whole = [one for step, one in self.acts if step in OPENING and step not in _PARTS]
+        return whole[-1] if whole else self.opening
 
     def given(self, *steps: Step) -> list[Given]:
         """Return the acts of some steps, in order."""
@@ -98,9 +108,7 @@ def fold_endings(events: Sequence[ChainedEvent], texts: Texts) -> dict[str, Endi
         if one.event.role != writer_of(step):
             raise EndingHistoryBroken(f"{one.event.type} was written by the {one.event.role}")
         ending_id = _text(one.event, "ending_id")
-        if step in OPENING:
-            if ending_id in found:
-                raise EndingHistoryBroken(f"{ending_id} begins twice")
+        if step in OPENING and ending_id not in found:
             found[ending_id] = _opened(step, ending_id, one.event, texts)
         elif ending_id not in found:
             raise EndingHistoryBroken(f"{ending_id} was never begun")
@@ -121,9 +129,38 @@ def may_lift(hold: Ending, signatory: Signatory, terms: Agreement) -> bool:
     return signatory.role == "agent" and (placed.role == "agent" or has_left)
 
 
+def is_bound(
+    step: Step, given: Given, before: Sequence[tuple[Step, Given]], terms: Agreement
+) -> bool:
+    """Return whether an act binds whoever's it is, or is the half of what does.
+
+    A party is bound by one who signs alone, or by two who sign jointly, as in a release request
+    (``releases/decision.py``); what only keeps is done by any one. An agent is nobody's half.
+
+    Args:
+        step: that the act is taken for.
+        before: the acts that came before it.
+        terms: in force where it stands; who is not in them any more is no first of two.
+    """
+    is_joint = given.signatory.signs == "joint"
+    if step in _PARTS:
+        return is_joint or step is Step.SERVE_IN_PART
+    if not is_joint or step in BY_ANY_ONE:
+        return True
+    return any(
+        done is IN_PART.get(step)
+        and one.signatory.signs == "joint"
+        and one.signatory.role == given.signatory.role
+        and one.signatory.organisation == given.signatory.organisation
+        and one.signatory.signing_key != given.signatory.signing_key
+        and terms.person_of_key(one.signatory.signing_key) is not None
+        for done, one in before
+    )
+
+
 def _opened(step: Step, ending_id: str, event: Event, texts: Texts) -> Ending:
     kind, state = OPENING[step]
-    given, version = _verified(step, event, texts)
+    given, version = _verified(step, event, texts, ())
     if given.act.subject.get("version") != version:
         raise EndingHistoryBroken(f"{ending_id} was begun under another version")
     return Ending(kind, ending_id, version, state, own_fields(given.act), ((step, given),))
@@ -137,20 +174,29 @@ def _moved(ending: Ending, step: Step, one: ChainedEvent, texts: Texts) -> Endin
     if step not in BY_PEOPLE:
         mark = Mark(event.at, event.sequence, one.entry_sha256, event.data)
         return replace(ending, state=following, marks=(*ending.marks, (step, mark)))
-    given, _ = _verified(step, event, texts)
-    if given.act.subject.get("opening_act_sha256") != ending.opening.act.sha256:
+    given, _ = _verified(step, event, texts, ending.acts)
+    if not _is_about(step, given, ending):
         raise EndingHistoryBroken(f"{event.type} holds an act on another ending")
-    if step is Step.LIFT and not may_lift(
+    if step in (Step.LIFT, Step.LIFT_IN_PART) and not may_lift(
         ending, given.signatory, terms_at(texts, event.sequence)[0]
     ):
         raise EndingHistoryBroken("a hold was lifted by somebody else")
     return replace(ending, state=following, acts=(*ending.acts, (step, given)))
 
 
-def _verified(step: Step, event: Event, texts: Texts) -> tuple[Given, int]:
+def _is_about(step: Step, given: Given, ending: Ending) -> bool:
+    """Return whether an act names this ending; the second of two says what the first said."""
+    if step in OPENING:
+        return dict(given.act.subject) == dict(ending.opening.act.subject)
+    return given.act.subject.get("opening_act_sha256") == ending.opening.act.sha256
+
+
+def _verified(
+    step: Step, event: Event, texts: Texts, before: Sequence[tuple[Step, Given]]
+) -> tuple[Given, int]:
     """Return the act behind an event, signed by somebody to whom it belongs, and the version."""
     terms, version = terms_at(texts, event.sequence)
-    wanted = Step.SERVE if step is Step.SERVE_IN_PART else step
+    wanted = whole_of(step)
     try:
         envelope = Envelope.from_json(cast("dict[str, Any]", event.data["act"]))
         unverified = parse_act(envelope.payload)
@@ -168,9 +214,10 @@ def _verified(step: Step, event: Event, texts: Texts) -> tuple[Given, int]:
         raise
     except (EscrowError, KeyError, TypeError, ValueError):
         raise EndingHistoryBroken(f"{event.type} holds no act that was signed") from None
-    if ending_id != event.data["ending_id"] or signatory.signs != "single":
+    given = Given(act, signatory, event.at, event.sequence)
+    if ending_id != event.data["ending_id"] or not is_bound(step, given, before, terms):
         raise EndingHistoryBroken(f"{event.type} holds an act on another ending, or half of one")
-    return Given(act, signatory, event.at, event.sequence), version
+    return given, version
 
 
 def _text(event: Event, name: str) -> str:

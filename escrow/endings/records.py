@@ -112,8 +112,8 @@ def paper(session: Session, ending_id: str, sha256: str) -> EndingPaperRow | Non
 
 def keep_paper(session: Session, row: EndingPaperRow) -> None:
     """Keep a paper; the same one sent again is the same row."""
-    session.merge(row)
-    session.flush()
+    if paper(session, row.ending_id, row.sha256) is None:
+        add(session, row)
 
 
 def certificate_of(session: Session, ending_id: str) -> DestructionCertificateRow | None:

@@ -196,7 +196,7 @@ def check_withdrawable(product: Product, deposit_id: str, now: datetime) -> Endi
 
 def quarantine_ends_at(sight: Sight, withdrawal: Ending) -> datetime:
     """Return when a withdrawn deposit may be shredded."""
-    return withdrawal.opening.at + timedelta(days=sight.terms.endings.withdrawal_days)
+    return withdrawal.begun.at + timedelta(days=sight.terms.endings.withdrawal_days)
 
 
 def droppable(product: Product, now: datetime) -> list[str]:
@@ -252,16 +252,30 @@ def grace_ends_at(destruction: Ending, terms: Agreement) -> datetime:
     Raises:
         BeneficiaryNotServed: on one service is not proven.
     """
-    days: dict[str, datetime] = {}
-    for one in destruction.given(Step.SERVE, Step.SERVE_IN_PART):
-        organisation, day = service_of(one, terms)
-        days.setdefault(organisation, day)
+    days = {name: day for name, (day, _) in served(destruction, terms).items()}
     for party in terms.beneficiaries:
         if party.organisation not in days:
             raise BeneficiaryNotServed(party.organisation)
     # Whatever day is stated: nobody was served before there was a request.
-    last = max(destruction.opening.at, *(days[one.organisation] for one in terms.beneficiaries))
+    last = max(destruction.begun.at, *(days[one.organisation] for one in terms.beneficiaries))
     return end_of((last + timedelta(days=terms.endings.destruction_grace_days)).date())
+
+
+def served(destruction: Ending, terms: Agreement) -> dict[str, tuple[datetime, Given]]:
+    """Return when each beneficiary was first served, and by which act.
+
+    What one of two who sign jointly acknowledges serves nobody before the other does too.
+    """
+    found, halves = dict[str, tuple[datetime, Given]](), dict[str, set[str]]()
+    for one in destruction.given(Step.SERVE, Step.SERVE_IN_PART):
+        organisation, day = service_of(one, terms)
+        if one.signatory.signs == "joint":
+            keys = halves.setdefault(organisation, set())
+            keys.add(one.signatory.signing_key)
+            if len(keys) < 2:
+                continue
+        found.setdefault(organisation, (day, one))
+    return found
 
 
 def service_of(given: Given, terms: Agreement) -> tuple[str, datetime]:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Write, check, file and sign agreements.", no_args_is_help=True)
 
+SecondOption = Annotated[
+    str | None,
+    typer.Option(help="You sign jointly, as the second: the ending that the first began."),
+]
 KeyOption = Annotated[Path, typer.Option("--key", help="Your signing key, NAME.pem.")]
 
 

@@ -14,7 +14,7 @@ import typer
 
 from escrow.ground.errors import EscrowError, InvalidInput
 from escrow.operations.cli import remote
-from escrow.operations.cli.agreement import KeyOption
+from escrow.operations.cli.agreement import KeyOption, SecondOption
 from escrow.operations.cli.client_sealed import ClientSealedOption, EpochOption, sealing_key
 from escrow.operations.cli.material import (
     Material,
@@ -166,6 +166,7 @@ def withdraw(
     reason: Annotated[
         str, typer.Option(help="secret, personal-data, rights or mistake.")
     ] = "secret",
+    second: SecondOption = None,
 ) -> None:
     """Withdraw a deposit that should not be there (the vendor's act): quarantined, then shredded.
 
@@ -174,7 +175,7 @@ def withdraw(
     from escrow.operations.cli.endings import begin
 
     own = {"deposit_id": deposit, "reason": reason}
-    begin(agreement, "withdrawal", "withdraw-deposit", key, own=own)
+    begin(agreement, "withdrawal", "withdraw-deposit", key, own=own, second=second)
 
 
 @app.command("list")

@@ -16,7 +16,7 @@ import typer
 
 from escrow.ground.errors import InvalidInput
 from escrow.operations.cli import remote
-from escrow.operations.cli.agreement import KeyOption
+from escrow.operations.cli.agreement import KeyOption, SecondOption
 from escrow.operations.cli.agreement import app as agreement_app
 from escrow.operations.cli.check import TRUST_ROOT_VARIABLE, read_trust_root
 from escrow.operations.cli.confirm import ask_to_confirm
@@ -57,6 +57,7 @@ def destroy(
     agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
     statement: Annotated[Path, typer.Option(help="Why it has ended; any file.")],
     key: KeyOption,
+    second: SecondOption = None,
 ) -> None:
     """Request that everything under an agreement that has ended is destroyed (a party's act).
 
@@ -64,7 +65,8 @@ def destroy(
 
     Example: escrow agreement destroy agr_01kb… --statement end.pdf --key ada.pem
     """
-    begin(agreement, "destruction", "request-destruction", key, statement=statement)
+    act = "request-destruction"
+    begin(agreement, "destruction", act, key, statement=statement, second=second)
 
 
 @app.command("list")
@@ -198,8 +200,13 @@ def begin(
     *,
     statement: Path | None = None,
     own: Mapping[str, str] | None = None,
+    second: str | None = None,
 ) -> None:
-    """Sign an act that begins an ending under the text in force, and send it."""
+    """Sign an act that begins an ending under the text in force, and send it.
+
+    Args:
+        second: the ending that the first of two who sign jointly began; a new one where none is.
+    """
     from agreements.parsing import reread_agreement
     from escrow.endings.subjects import ID_PREFIXES, opening_subject
     from escrow.ground.identifiers import AgreementId, new_id
@@ -213,7 +220,7 @@ def begin(
     if papers:
         fields["statement_sha256"] = digest_of(papers[0])
     digest = reread_agreement(text).text_sha256
-    new = new_id(ID_PREFIXES[kind])
+    new = second or new_id(ID_PREFIXES[kind])
     subject = opening_subject(AgreementId(agreement), version, digest, new, **fields)
     _send(agreement, act, subject, key, papers)
 

@@ -28,7 +28,7 @@ from escrow.endings.rules import (
     grace_ends_at,
     parts_of_payloads,
     payloads_to_shred,
-    service_of,
+    served,
 )
 from escrow.endings.states import EVENT, State, Step
 from escrow.evidence.bundles import sign_statement
@@ -338,16 +338,14 @@ class Endings:
         still: set[str],
     ) -> DestructionFacts:
         terms, intent = sight.terms, ending.mark(Step.INTEND)
-        served: dict[str, str] = {}
-        for one in ending.given(Step.SERVE, Step.SERVE_IN_PART):
-            served.setdefault(service_of(one, terms)[0], one.act.sha256)
+        shown = {name: one.act.sha256 for name, (_, one) in served(ending, terms).items()}
         return DestructionFacts(
             agreement_id=sight.agreement_id,
             version=sight.version,
             text_sha256=terms.text_sha256,
             ending_id=ending.id,
             request_act_sha256=ending.opening.act.sha256,
-            served=sorted(served.items()),
+            served=sorted(shown.items()),
             grace_ended_at=grace_ends_at(ending, terms),
             k=terms.sealing.k,
             n=len(terms.agents),
