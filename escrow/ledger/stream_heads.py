@@ -41,6 +41,8 @@ class StreamHeads:
         self._lock = threading.Lock()
         self._seen: dict[str, str] = {}
         self._lines = 0
+        # Whether a line can be added at the end of what was read.
+        self._is_whole = False
         # Inode and size of what was read: another process of the same folder may have written.
         self._read: tuple[int, int] | None = None
 
@@ -51,17 +53,17 @@ class StreamHeads:
             HeadBehind: what was noted before cannot be read.
         """
         with self._lock:
-            can_add = self._refresh()
+            self._refresh()
             fresh = {_name(one): f"{at.sequence} {at.entry_sha256}" for one, at in heads.items()}
             self._seen |= fresh
             self._lines += len(fresh)
-            if can_add and self._lines <= max(_LINES, 2 * len(self._seen)):
+            if self._is_whole and self._lines <= max(_LINES, 2 * len(self._seen)):
                 self._append(_text(fresh))
             else:
                 write_whole(self._path, _text(self._seen), 0o600)
                 sync_folder(self._path.parent)
                 self._lines = len(self._seen)
-            self._read = self._state()
+            self._read, self._is_whole = self._state(), True
 
     def check_reaches(self, stream: Stream, chain: ProvenChain) -> None:
         """Return when a chain passes through the entry that was seen last.
@@ -78,27 +80,27 @@ class StreamHeads:
                 "Nothing was opened; compare the database with the last backup.",
             )
 
-    def _refresh(self) -> bool:
-        """Read the journal where it changed; return whether a line can be added at its end."""
+    def _refresh(self) -> None:
+        """Read the journal where it changed."""
         try:
             if self._read is None and not self._path.exists():
                 self._seen = dict(self._older_files())
-                return False
+                return
             found = self._state()
-            return found == self._read or self._load(found)
+            if found != self._read:
+                self._load(found)
         except (OSError, ValueError) as problem:
             raise HeadBehind(
                 "What this keyholder remembers of the agreements' streams cannot be read.",
                 "Restore the keyholder's own folder from its backup.",
             ) from problem
 
-    def _load(self, found: tuple[int, int]) -> bool:
+    def _load(self, found: tuple[int, int]) -> None:
         # A line without its end was being written at a crash: nobody was told that it stands.
         whole, _, torn = self._path.read_text(encoding="ascii").rpartition("\n")
         lines = whole.splitlines()
         self._seen = dict(_parsed(line) for line in lines)
-        self._lines, self._read = len(lines), found
-        return not torn
+        self._lines, self._read, self._is_whole = len(lines), found, not torn
 
     def _older_files(self) -> Iterator[tuple[str, str]]:
         """Yield what a keyholder noted in one file for each stream, before there was a journal."""

@@ -63,9 +63,9 @@ def test_a_line_that_a_kill_cut_off_is_left_out_and_the_next_one_stands(world, t
     heads = StreamHeads(tmp_path / "own")
     heads.check_reaches(ONE, chain)
     heads.remember({ONE: head(world, 1)})
-    with pytest.raises(HeadBehind):
+    with pytest.raises(HeadBehind, match="lacks its entry"):
         StreamHeads(tmp_path / "own").check_reaches(ONE, chain)
-    with pytest.raises(HeadBehind):
+    with pytest.raises(HeadBehind, match="lacks its entry"):
         StreamHeads(tmp_path / "own").check_reaches(OTHER, chain)
 
 
