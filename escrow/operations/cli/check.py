@@ -88,18 +88,20 @@ def _answers(
     """Return what is told of each document, and every problem; first each alone, then together."""
     from escrow.evidence.confirmations import tells_of
 
-    answers: dict[Path, CheckedDocument | EscrowError] = {}
+    # In the order in which they were named; a path that is named twice is answered twice.
+    answers: list[CheckedDocument | EscrowError] = []
     for path in paths:
         try:
-            answers[path] = checked = _checked(path, root, agents)
+            checked = _checked(path, root, agents)
             for file in sealed:
                 check_sealed_file(checked.event.event.data, file)
+            answers.append(checked)
         except EscrowError as problem:
-            answers[path] = problem
-    held = [one for one in answers.values() if not isinstance(one, EscrowError)]
+            answers.append(problem)
+    held = [one for one in answers if not isinstance(one, EscrowError)]
     results: list[dict[str, object]] = []
     failed: list[EscrowError] = []
-    for path, answer in answers.items():
+    for path, answer in zip(paths, answers, strict=True):
         try:
             if isinstance(answer, EscrowError):
                 raise answer
