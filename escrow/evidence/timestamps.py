@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import httpx
 from rfc3161_client import (
@@ -27,7 +26,7 @@ from escrow.evidence.anchors import TimestampAuthority
 from escrow.evidence.errors import TimestampUnavailable, TimestampWrong
 from escrow.ground.certificates import read_certificate
 
-# An authority answers in a fraction of a second; who waits for it holds up a receipt.
+# An authority answers in a fraction of a second; the other papers wait behind one that does not.
 TIMEOUT_SECONDS = 10.0
 
 # A token with a chain of certificates has some six kilobytes.
@@ -58,18 +57,6 @@ class VerifiedTime:
     def not_after(self) -> datetime:
         """The latest moment at which the token can have been made, if its clock is right."""
         return self.at + self.accuracy
-
-
-class TimestampPort(Protocol):
-    """Whatever can give a token for some bytes."""
-
-    def stamp(self, message: bytes) -> bytes:
-        """Return the DER of a timestamp response over SHA-256 of the message, checked.
-
-        Raises:
-            TimestampUnavailable: there is none to be had now.
-        """
-        ...
 
 
 class HttpAuthority:

@@ -12,6 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from escrow.evidence.anchors import TimestampAuthority
+from escrow.evidence.bundles import SignedDocument
+from escrow.evidence.timing import records
+from escrow.ground.database import Database
+
+# No trial has more papers.
+MAX_WAITING = 1_000
 
 # The signer's certificate alone is embedded: with the chain beside it OpenSSL 3.0 writes a set
 # that is not in the order of DER, which strict readers refuse.
@@ -41,6 +47,15 @@ digests = sha256
 accuracy = secs:1
 ess_cert_id_alg = sha256
 """
+
+
+def waits_for_time(database: Database, text: str) -> bool:
+    """Return whether every signature of a document waits for its timestamp."""
+    document = SignedDocument.from_json(text)
+    signatures = {one.signature for one in (document.leading, *document.beside)}
+    with database.reading() as session:
+        waiting = dict(records.oldest_waiting(session, MAX_WAITING))
+    return signatures <= set(waiting.values())
 
 
 class TrialAuthority:

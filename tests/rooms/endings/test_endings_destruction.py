@@ -14,6 +14,7 @@ from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
 from escrow.ground.signatures import PublicKey
 from escrow.testing.endings import WORDS
+from escrow.testing.timestamps import waits_for_time
 from escrow.vault import records as vault
 from escrow.vault.errors import KeyDestroyed, KeyStillThere
 from escrow.vault.lasting_headers import key_id_of
@@ -47,6 +48,7 @@ def test_asked_for_served_waited_for_confirmed_and_certified(world, endings) -> 
     with pytest.raises(KeyDestroyed):
         key_manager(world).wrap(key_id, b"x", b"")
     text = world.ask("GET", f"/endings/{ending}/certificate", "beneficiary").text
+    assert waits_for_time(world.database, text)
     checked = check_document(text, world.ledger.trust_root)
     assert checked.kind.title == "destruction certificate"
     said = checked.predicate

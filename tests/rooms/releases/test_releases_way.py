@@ -8,6 +8,7 @@ import pyrage
 import zstandard
 
 from escrow.evidence.checking import check_document
+from escrow.testing.timestamps import waits_for_time
 
 
 def opened(world, answer) -> bytes:
@@ -29,7 +30,9 @@ def test_consent_and_two_confirmations_release(world) -> None:
     if source["encoding"] == "zstd":
         content = zstandard.ZstdDecompressor().stream_reader(content).read()
     assert len(content) == source["size_bytes"]
-    checked = check_document(json.dumps(package["certificate"]), world.ledger.trust_root)
+    certificate = json.dumps(package["certificate"])
+    assert waits_for_time(world.database, certificate)
+    checked = check_document(certificate, world.ledger.trust_root)
     assert checked.facts()["released_to"] == world.cast.beneficiary
     worker = world.ledger.key("worker").public.key_id
     deposit = package["deposits"][0]["deposit_id"]

@@ -8,6 +8,7 @@ from escrow.evidence.bundles import SignedDocument
 from escrow.evidence.checking import check_document
 from escrow.notices import records as notices
 from escrow.register.inforce import agreements_in_force
+from escrow.testing.timestamps import waits_for_time
 from escrow.testing.verification import AGREEMENT, PRODUCT, VerificationWorld
 from escrow.verification.missing import records, watch
 from escrow.verification.missing.watch import SIGNED, Watch, owed_of
@@ -64,6 +65,7 @@ def test_the_notice_is_signed_logged_and_told_to_everybody(
     world.ledger.sequence()
     (row,) = _kept(world)
     document = SignedDocument.from_json(row.document)
+    assert waits_for_time(world.database, row.document)
     proven = document.with_proof(world.ledger.proof(row.entry_sha256))
     checked = check_document(proven.to_json(), world.ledger.trust_root)
     assert checked.kind.name == "missing-deposit"
