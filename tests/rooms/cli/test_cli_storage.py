@@ -14,6 +14,7 @@ from escrow.ground.digests import sha256_hex
 from escrow.operations.home import Home
 from escrow.operations.own_keys import worker_keys
 from escrow.operations.tables import upgrade
+from escrow.testing.ledgers import LedgerWorld
 from escrow.vault import records
 from escrow.vault.blobs import FileBlobStore
 
@@ -28,6 +29,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
     for folder in (home.root, home.service, home.database_folder, home.blobs):
         folder.mkdir()
     worker_keys(home)
+    (tmp_path / "ledger").mkdir()
+    ledger = LedgerWorld(tmp_path / "ledger")
+    ledger.close()
+    home.trust_root.write_text(ledger.trust_root.to_json(), encoding="utf-8")
     database = Database(f"sqlite:///{home.database_folder / 'escrow.db'}")
     upgrade(database)
     store = FileBlobStore(home.blobs)
