@@ -1,0 +1,59 @@
+"""What a vendor's own sealing meets elsewhere: lost headers, and files that were let go before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from escrow.ground.identifiers import DepositId
+from escrow.ledger.appending import Scribe
+from escrow.operations.keyholder.restoring import Restoring
+from escrow.operations.storing.keeping import StoreKeeper
+from escrow.testing.client_sealed import ClientSealedWorld
+from escrow.testing.releases import SettledFolder
+from escrow.vault import records as vault
+from escrow.vault.blobs import FileBlobStore
+from escrow.vault.headers import CLIENT_LOCK
+from escrow.vault.storage.places import FileShelf, Place
+from escrow.vault.storage.records import REPLICA
+from tests.programs import sid_program
+
+SECRET = b"what only vendor and agents may read\n" * 4000
+
+
+@pytest.fixture
+def world(settled_release: SettledFolder, tmp_path: Path) -> Iterator[ClientSealedWorld]:
+    made = ClientSealedWorld.copied(settled_release, tmp_path / "sealed")
+    made.age = sid_program("age")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def keeper(world, tmp_path) -> StoreKeeper:
+    scribe = Scribe("worker", world.ledger.key("worker"), world.clock)
+    folder = tmp_path / "second"
+    replica = Place(REPLICA, FileBlobStore(folder, flat=True), FileShelf(folder))
+    asked = Restoring(world.keyholder._on)
+    return StoreKeeper(
+        world.database, world.blobs, replica, world.clock, scribe, world.ledger.keys, asked
+    )
+
+
+def test_a_deleted_header_of_a_client_sealed_part_comes_back_and_opens(
+    world, keeper, tmp_path
+) -> None:
+    deposit = world.deposit_sealed(world.seal(SECRET))
+    keeper.replicator.round()
+    with world.database.writing() as session:
+        session.execute(sa.text("DELETE FROM header_record WHERE lock = 'client'"))
+    assert keeper.restorer.round() == 1
+    with world.database.reading() as session:
+        [row] = vault.header_records_of(session, DepositId(deposit))
+        assert row.lock == CLIENT_LOCK
+    assert world.opened_by_beneficiary(world.release(), deposit, tmp_path) == SECRET
