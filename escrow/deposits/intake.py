@@ -417,7 +417,7 @@ class Intake:
         if previous is not None:
             earlier = records.parts_of(session, DepositId(previous.id))
             records.add(session, *carried_forward(deposit_id, sent, earlier))
-        row.number = (previous.number or 0) + 1 if previous else 1
+        row.number = records.last_number(session, product_id) + 1
         row.state, row.sealed_at, row.salt = "sealed", self.clock.now(), new_salt()
         not_served = tuple(one.agreement_id for one in in_force if one not in agreements)
         self._log_sealed(session, row, agreements, not_served, actor)

@@ -241,6 +241,12 @@ def newest_sealed(session: Session, product_id: ProductId) -> Deposit | None:
     return next(iter(deposits_of(session, product_id, 1)), None)
 
 
+def last_number(session: Session, product_id: ProductId) -> int:
+    """Return the highest number that a product's deposit ever had, withdrawn ones included."""
+    query = select(sa.func.max(Deposit.number)).where(Deposit.product_id == product_id)
+    return session.exec(query).one() or 0
+
+
 def open_before(session: Session, via: str, moment: datetime) -> list[Deposit]:
     """Return the open deposits of one way in that were opened before a moment."""
     return list(

@@ -29,6 +29,14 @@ def replaced(world) -> str:
     return first
 
 
+def test_the_deposit_after_a_withdrawn_one_has_a_number_of_its_own(world, endings) -> None:
+    """Numbers are given once: else nothing could be deposited any more."""
+    withdrawn = world.deposit()
+    endings.withdraw(withdrawn)
+    after = world.deposit()
+    assert world.do("GET", f"/deposits/{after}", "vendor")["number"] == 3
+
+
 def headers(world, deposit: str) -> int:
     with world.database.reading() as session:
         return len(vault.header_records_of(session, DepositId(deposit)))
