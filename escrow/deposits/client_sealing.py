@@ -6,12 +6,17 @@ which it can be sealed now, and a deposit never has both kinds. Says nothing on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from escrow.custody.notifying import everybody, short_of
 from escrow.deposits.drafts import ClientSeal, SaidSeal
-from escrow.deposits.errors import AgreementNotNamed, SealingKeyNotCurrent, SealingsMixed
+from escrow.deposits.errors import (
+    AgreementNotNamed,
+    PayloadLetGo,
+    SealingKeyNotCurrent,
+    SealingsMixed,
+)
 from escrow.deposits.facts import AgreementTerms
 from escrow.deposits.records import Part
 from escrow.ground.database import Session
@@ -23,6 +28,7 @@ from escrow.notices import outbox
 from escrow.notices.notices import Kind, NoticeToSend, Reader
 from escrow.register.reading import read_version, text_of
 from escrow.vault import records as vault
+from escrow.vault.shreds import records as shreds
 
 _SEAL_ANEW = (
     "Ask 'escrow deposit sealing-key' for the current key, seal the file anew, and begin a new "
@@ -121,6 +127,22 @@ def check_alike(present: Sequence[Part], seal: ClientSeal | None) -> None:
         raise SealingsMixed(
             "The parts of one deposit are all client-sealed for one agreement, or none is.",
             "Make a deposit of its own for the others; parts not sent are carried forward.",
+        )
+
+
+def check_not_let_go(session: Session, payloads: Iterable[str]) -> None:
+    """Return when none of these payloads was shredded under an earlier deposit.
+
+    What the service seals has a key of its own each time; of an age file a vendor can send the
+    same bytes twice, and stores remove what was let go, copy it to no replica and read it no more.
+
+    Raises:
+        PayloadLetGo: one was.
+    """
+    if any(shreds.doomed_payload(session, one) is not None for one in payloads):
+        raise PayloadLetGo(
+            "These very bytes were deposited before and shredded; what was let go never returns.",
+            "Seal the file anew with age, which gives other bytes, and send those.",
         )
 
 

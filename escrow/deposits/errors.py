@@ -193,6 +193,12 @@ class GitNotConfined(Unavailable):
     code = "deposits.git-not-confined"
 
 
+class PayloadLetGo(Refused):
+    """A client-sealed part has the very bytes of one that was shredded."""
+
+    code = "deposits.payload-let-go"
+
+
 class GitFailed(Unavailable):
     """A git command of ours failed on a repository that git itself had accepted."""
 

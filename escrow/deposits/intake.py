@@ -25,6 +25,7 @@ from escrow.deposits.carrying import carried_forward
 from escrow.deposits.client_sealing import (
     agreements_served,
     check_alike,
+    check_not_let_go,
     resolve_seal,
     tell_not_served,
 )
@@ -255,7 +256,9 @@ class Intake:
 
         Raises:
             see :meth:`check_part_welcome`.
+            PayloadLetGo: these very bytes were shredded before.
         """
+        check_not_let_go(session, [taken.payload_sha256])
         row = self._part(self.check_part_welcome(session, deposit_id, part), part, taken)
         if part.seal is not None:
             row.client_agreement_id, row.client_epoch = part.seal.agreement_id, part.seal.epoch
@@ -298,6 +301,7 @@ class Intake:
             DepositBusy: an upload is not complete.
             DepositEmpty: nothing new was sent.
             AgreementNotNamed, SealingKeyNotCurrent: it is client-sealed, and for none any more.
+            PayloadLetGo: it is client-sealed, and was shredded before under another deposit.
             NoAgreementInForce: the last agreement ended meanwhile.
             Unavailable: the keyholder could not write the lasting headers now; nothing changed.
         """
@@ -413,6 +417,7 @@ class Intake:
         if not sent:
             raise DepositEmpty("Nothing was sent with this deposit.", "Add a part first.")
         agreements = agreements_served(session, in_force, sent)
+        check_not_let_go(session, [one.payload_sha256 for one in sent])
         previous = records.newest_sealed(session, product_id)
         if previous is not None:
             earlier = records.parts_of(session, DepositId(previous.id))

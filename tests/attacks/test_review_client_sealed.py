@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from escrow.deposits import records as deposits
 from escrow.ground.identifiers import DepositId
 from escrow.ledger.appending import Scribe
 from escrow.operations.keyholder.restoring import Restoring
 from escrow.operations.storing.keeping import StoreKeeper
 from escrow.testing.client_sealed import ClientSealedWorld
+from escrow.testing.endings import Endings
 from escrow.testing.releases import SettledFolder
 from escrow.vault import records as vault
 from escrow.vault.blobs import FileBlobStore
 from escrow.vault.headers import CLIENT_LOCK
+from escrow.vault.storage import records as storage
 from escrow.vault.storage.places import FileShelf, Place
 from escrow.vault.storage.records import REPLICA
 from tests.programs import sid_program
@@ -57,3 +61,37 @@ def test_a_deleted_header_of_a_client_sealed_part_comes_back_and_opens(
         [row] = vault.header_records_of(session, DepositId(deposit))
         assert row.lock == CLIENT_LOCK
     assert world.opened_by_beneficiary(world.release(), deposit, tmp_path) == SECRET
+
+
+def test_a_file_that_was_let_go_is_not_taken_again(world, keeper) -> None:
+    """It would be promised for years, and never be copied, scrubbed or kept: it is let go."""
+    sealed, endings = world.seal(SECRET), Endings(world)
+    first = world.deposit_sealed(sealed)
+    keeper.replicator.round()
+    endings.withdraw(first)
+    endings.pass_quarantine()
+    answer = world.try_uploading(world.draft(), "source/core", "tar", sealed, **world.said())
+    assert (answer.status_code, answer.json()["code"]) == (409, "deposits.payload-let-go")
+    # Sealed anew it has another payload, and is copied like any other.
+    again = world.deposit_sealed(world.seal(SECRET))
+    keeper.replicator.round()
+    with world.database.reading() as session:
+        [payload] = {
+            one.payload_sha256
+            for one in deposits.parts_of(session, DepositId(again))
+            if one.carried_from is None
+        }
+        assert storage.copied(session, [payload]) == {payload}
+
+
+def test_a_file_that_is_let_go_while_it_lies_in_a_draft_is_not_sealed(world) -> None:
+    sealed, endings = world.seal(SECRET), Endings(world)
+    first, draft = world.deposit_sealed(sealed), world.draft()
+    endings.withdraw(first)
+    world.upload(draft, "source/core", "tar", sealed, **world.said())
+    opened = world.clock.moment
+    world.clock.moment += timedelta(days=15)
+    world.rooms.endings.push_all_on()
+    world.clock.moment = opened
+    answer = world.ask("POST", f"/deposits/{draft}/finish", "vendor")
+    assert (answer.status_code, answer.json()["code"]) == (409, "deposits.payload-let-go")
