@@ -66,7 +66,8 @@ class Texts:
 
     Args:
         in_force: those that came into force and count, in order.
-        filed: each version's digest as it was filed first; a second filing of a number is none.
+        filed: each version's digest as it was filed first, without gaps; a second filing of a
+            number is none, nor is one out of turn.
         accepted: version and digest → keys whose own signed acceptance stands in the stream.
     """
 
@@ -133,8 +134,10 @@ def texts_of(events: Sequence[ChainedEvent], read: TermsOf) -> Texts:
         event, text = one.event, _text(one.event)
         if event.role != "portal" or text is None:
             continue
-        if event.type == FILED:
-            filed.setdefault(*text)
+        if event.type == FILED and text[0] == len(filed) + 1:
+            # One number after the other, as filing gives them: one far ahead, which nobody's
+            # amendment ever reaches, would leave the agreement without amendments for ever.
+            filed[text[0]] = text[1]
         elif event.type == ACCEPTED:
             signer = signer_of(event.data.get("act"), agreement_id, *text)
             accepted[text] = accepted.get(text, frozenset()) | ({signer} if signer else set())

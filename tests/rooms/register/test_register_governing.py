@@ -221,3 +221,12 @@ def test_a_text_that_waits_counts_once_nobodys_acceptance_is_missing() -> None:
     texts = texts_of(history.events, history.terms.__getitem__)
     assert texts.counting(2) == history.terms[2]
     assert texts.last.version == 1
+
+
+def test_a_number_far_ahead_does_not_end_an_agreement_for_ever() -> None:
+    """A portal that was taken over files a number that no honest amendment ever reaches."""
+    history = first()
+    history.terms[10**9] = OTHERS.agreement
+    history.file(10**9)
+    history.file(2).accept(2, *EVERYBODY).call(2)
+    assert history.in_force() == [1, 2]
