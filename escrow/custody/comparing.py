@@ -34,8 +34,9 @@ def _session(states: States, recorded: RecordedEvent) -> None:
 def _sessions(session: Session) -> Iterator[tuple[Key, Facts]]:
     names = (*_OF_SESSION, "recipient", "entry_sha256")
     for row in every_row(session, SessionRow):
-        # What was only asked for has no event yet, and no challenge that anybody could answer.
-        if (row.entry_sha256, row.nonce, row.recipient, row.ended_at) != (None,) * 4:
+        # What was only asked for, or given up before it was opened, has no event, and no challenge
+        # that anybody could answer.
+        if (row.entry_sha256, row.nonce, row.recipient) != (None,) * 3:
             facts: Facts = {name: getattr(row, name) for name in names}
             yield (row.id,), facts | {"ended": row.ended_at is not None}
 

@@ -86,7 +86,8 @@ class Custody:
 
         Raises:
             SessionUnknown: nobody asked for it.
-            CanaryWaits: shares are asked for while a newer key waits for its canary.
+            CanaryWaits: shares are asked for while a newer key waits for its canary. The wish ends
+                with it: one that stood would keep all its agreements from being asked.
             NotInLedger, ProofFails: a row says what nobody logged.
             RolledBack, OtherHistory: the ledger does not continue what witnesses have cosigned.
         """
@@ -96,13 +97,15 @@ class Custody:
             row = _row(session, session_id)
             if row.entry_sha256 is not None:
                 return
-            purpose = Purpose(row.purpose)
-            rows = records.items_of(session, session_id)
-            items = [self._item(session, purpose, AgreementId(one.agreement_id)) for one in rows]
+        try:
+            items = self._items(session_id)
+        except CanaryWaits:
+            self._give_up(session_id)
+            raise
         with on.database.writing() as session:
             begin_proving(on, session)
             row = _row(session, session_id)
-            if row.entry_sha256 is None:
+            if row.entry_sha256 is None and row.ended_at is None:
                 self._log_opening(session, row, items)
         on.sequence()
 
@@ -181,6 +184,20 @@ class Custody:
                 "The session is not the one that was logged.",
                 "Nothing was opened; the operator has to compare database and ledger.",
             )
+
+    def _items(self, session_id: str) -> list[Item]:
+        with self._on.database.reading() as session:
+            purpose = Purpose(_row(session, session_id).purpose)
+            rows = records.items_of(session, session_id)
+            return [self._item(session, purpose, AgreementId(one.agreement_id)) for one in rows]
+
+    def _give_up(self, session_id: str) -> None:
+        """End what was asked for and never opened; nobody was asked, so nothing is logged."""
+        with self._on.database.writing() as session:
+            row = _row(session, session_id)
+            if row.entry_sha256 is None:
+                row.ended_at = self._on.clock.now()
+                records.add(session, row)
 
     def _item(self, session: Session, purpose: Purpose, agreement_id: AgreementId) -> Item:
         """Return one agreement as the ledger bears it out: its key, and the text to deal to."""
