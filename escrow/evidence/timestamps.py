@@ -8,6 +8,7 @@ that the authority's clock is right; why one word alone takes no right: docs/pro
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,9 @@ from escrow.ground.certificates import read_certificate
 
 # An authority answers in a fraction of a second; the other papers wait behind one that does not.
 TIMEOUT_SECONDS = 10.0
+
+# All of an answer: one that drips, byte by byte, would never run into the time that one read has.
+ANSWER_SECONDS = 30.0
 
 # A token with a chain of certificates has some six kilobytes.
 MAX_TOKEN_BYTES = 64 * 1024
@@ -96,6 +100,7 @@ class HttpAuthority:
         return token
 
     def _ask(self, query: bytes) -> bytes:
+        until = time.monotonic() + ANSWER_SECONDS
         try:
             with (
                 httpx.Client(
@@ -112,6 +117,8 @@ class HttpAuthority:
                 token = b""
                 for block in answer.iter_bytes():
                     token += block
+                    if time.monotonic() > until:
+                        raise TimestampUnavailable(self._authority.name, "its answer drips")
                     if len(token) > MAX_TOKEN_BYTES:
                         raise TimestampUnavailable(self._authority.name, "its answer has no end")
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
