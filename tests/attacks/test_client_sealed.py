@@ -155,6 +155,14 @@ def test_the_header_is_exchanged_before_it_lies_under_lock_b(world, numbered) ->
         complete(world, numbered)
 
 
+@pytest.mark.parametrize("nothing", [None, b""])
+def test_the_header_is_taken_away_before_it_lies_under_lock_b(world, numbered, nothing) -> None:
+    """The receipt would name a header that nobody keeps."""
+    world.ledger.tamper("UPDATE part SET client_header = ? WHERE deposit_id = ?", nothing, numbered)
+    with pytest.raises(NotInLedger, match="is gone"):
+        complete(world, numbered)
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [("payload_sha256", "0" * 64), ("client_epoch", 2), ("client_agreement_id", "agr_other")],

@@ -194,6 +194,7 @@ class Lanes:
                 session, on.keys, product_id, deposit_id, proven.parts, locks, on.clock.now()
             )
         parts, [agreement] = proven.client_sealed, promised
+        _check_headers_there(parts)
         named = self._named_locks(session, agreement, deposit_id, parts)
         return write_client_headers(
             session, on.keys, product_id, deposit_id, parts, named, on.clock.now()
@@ -431,6 +432,20 @@ def _client_sealed(row: deposits.Part) -> ClientSealedPart:
             "Nothing was acknowledged; the operator has to compare database and ledger.",
         )
     return ClientSealedPart(PartId(row.id), digest, row.client_epoch or 0, header)
+
+
+def _check_headers_there(parts: Sequence[ClientSealedPart]) -> None:
+    """Return when no part's header is missing: there is no other copy of it here.
+
+    Raises:
+        NotInLedger: somebody emptied one.
+    """
+    for part in parts:
+        if not part.header:
+            raise NotInLedger(
+                f"The header of part {part.part_id}, which its vendor sent, is gone.",
+                "Nothing was acknowledged; bring the row back, or have the vendor send it anew.",
+            )
 
 
 def _agreements(data: Mapping[str, object]) -> set[str]:
