@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from escrow.custody.reading import agents_on_papers
 from escrow.deposits import records
 from escrow.deposits.carrying import carried_forward
 from escrow.deposits.client_sealing import (
@@ -47,7 +46,8 @@ from escrow.deposits.errors import (
     PartExists,
     PartInvalid,
 )
-from escrow.deposits.facts import AgreementTerms, deposit_facts, sealed_event
+from escrow.deposits.facts import AgreementTerms, sealed_event
+from escrow.deposits.gathering import gathered_facts
 from escrow.deposits.products import check_part
 from escrow.engine.queue import JobQueue
 from escrow.evidence.bundles import sign_statement
@@ -61,7 +61,6 @@ from escrow.ground.errors import EscrowError, Unavailable
 from escrow.ground.identifiers import (
     AgreementId,
     DepositId,
-    OrganisationId,
     ProductId,
     RepositoryId,
     TokenId,
@@ -71,7 +70,6 @@ from escrow.ground.signatures import PublicKey, Signer
 from escrow.ledger.appending import Scribe
 from escrow.ledger.events import NewEvent, Stream
 from escrow.ledger.proofs import proof_of
-from escrow.parties import records as parties
 from escrow.vault.age import parse_recipient, wrap_file_key
 from escrow.vault.age_keys import FileKey
 from escrow.vault.errors import LaneClosed
@@ -445,18 +443,7 @@ class Intake:
         actor: str,
     ) -> None:
         """The statement is fixed before it is signed: the event holds its digest."""
-        product = records.product_by_id(session, ProductId(row.product_id))
-        if product is None:
-            raise DepositUnknown
-        vendor = parties.organisation(session, OrganisationId(product.organisation_id))
-        address = f"{vendor.slug if vendor else product.organisation_id}/{product.slug}"
-        parts = records.parts_of(session, DepositId(row.id))
-        origins = records.deposits_of_parts(session, [p.carried_from for p in parts])
-        now = self.clock.now()
-        agents = {
-            one.agreement_id: agents_on_papers(session, one.agreement_id, now) for one in agreements
-        }
-        facts = deposit_facts(row, address, parts, origins, agreements, agents, not_served)
+        facts = gathered_facts(session, row, agreements, not_served, self.clock.now())
         row.receipt_statement = receipt_statement(self.stamp, facts, row.salt)
         digest = sha256_hex(row.receipt_statement)
         entry = self.scribe.append(session, sealed_event(facts, row.salt, digest, actor))

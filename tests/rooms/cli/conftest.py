@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -63,7 +64,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
                 own.setenv(name, value)
             settings.cache_clear()
             capsys.readouterr()
-            code = ending.run(words)
+            # A copy: --json of this line is not that of whatever comes after it in this process.
+            code = contextvars.copy_context().run(ending.run, words)
             captured = capsys.readouterr()
         return Ended(code, captured.out, captured.err)
 
