@@ -50,6 +50,9 @@ def _panels(session: Session, now: datetime) -> Iterator[Sequence[AgreementId]]:
         if one in taken:
             continue
         same = set(records.panel_of(session, one))
+        if one not in same:
+            # Somebody deleted its shares: it has nobody to ask, and must not stop the others.
+            continue
         # The one that is due is first: of a panel larger than a session it must not be left out.
         others = (other for other in soon if other in same and other not in taken | {one})
         panel = [one, *islice(others, MAX_AGREEMENTS - 1)]

@@ -63,3 +63,12 @@ def test_a_key_dealt_between_question_and_opening_stops_only_its_own_agreement(p
     panel.rooms.custody.ask_what_is_due()
     assert panel.rooms.custody.push_all_on() == []
     assert open_for(panel) == [[one for one in agreements(panel) if one != panel.agreement]]
+
+
+def test_a_key_whose_shares_were_deleted_stops_only_its_own_agreement(panel) -> None:
+    with panel.database.writing() as session:
+        for one in vault.shares_of(session, AgreementId(panel.agreement), 1):
+            session.delete(one)
+    panel.rooms.custody.ask_what_is_due()
+    assert panel.rooms.custody.push_all_on() == []
+    assert open_for(panel) == [[one for one in agreements(panel) if one != panel.agreement]]
