@@ -13,6 +13,7 @@ from escrow.custody.notifying import everybody, short_of
 from escrow.deposits.drafts import ClientSeal, SaidSeal
 from escrow.deposits.errors import (
     AgreementNotNamed,
+    PartExists,
     PayloadLetGo,
     SealingKeyNotCurrent,
     SealingsMixed,
@@ -144,6 +145,22 @@ def check_not_let_go(session: Session, payloads: Iterable[str]) -> None:
             "These very bytes were deposited before and shredded; what was let go never returns.",
             "Seal the file anew with age, which gives other bytes, and send those.",
         )
+
+
+def check_own_payload(present: Sequence[Part], payload_sha256: str) -> None:
+    """Return when no part of a draft has this payload.
+
+    A release finds the part that was sent by its payload, so each in a deposit has one of its own.
+
+    Raises:
+        PartExists: one has it.
+    """
+    for one in present:
+        if one.payload_sha256 == payload_sha256:
+            raise PartExists(
+                f"The deposit already has these bytes, as its part {one.kind}/{one.name}.",
+                "Seal the file anew with age, which gives other bytes, and send those.",
+            )
 
 
 def agreements_served(

@@ -25,6 +25,7 @@ from escrow.deposits.client_sealing import (
     agreements_served,
     check_alike,
     check_not_let_go,
+    check_own_payload,
     resolve_seal,
     tell_not_served,
 )
@@ -257,6 +258,7 @@ class Intake:
             PayloadLetGo: these very bytes were shredded before.
         """
         check_not_let_go(session, [taken.payload_sha256])
+        check_own_payload(records.parts_of(session, deposit_id), taken.payload_sha256)
         row = self._part(self.check_part_welcome(session, deposit_id, part), part, taken)
         if part.seal is not None:
             row.client_agreement_id, row.client_epoch = part.seal.agreement_id, part.seal.epoch

@@ -18,6 +18,7 @@ from escrow.testing.client_sealed import ClientSealedWorld
 from escrow.testing.endings import Endings
 from escrow.testing.releases import SettledFolder
 from escrow.vault import records as vault
+from escrow.vault.age_format import split_header
 from escrow.vault.blobs import FileBlobStore
 from escrow.vault.headers import CLIENT_LOCK
 from escrow.vault.storage import records as storage
@@ -95,3 +96,15 @@ def test_a_file_that_is_let_go_while_it_lies_in_a_draft_is_not_sealed(world) -> 
     world.clock.moment = opened
     answer = world.ask("POST", f"/deposits/{draft}/finish", "vendor")
     assert (answer.status_code, answer.json()["code"]) == (409, "deposits.payload-let-go")
+
+
+def test_one_payload_under_two_headers_hides_no_part(world) -> None:
+    """A release finds parts by their payloads: of two with one, the first would be left out."""
+    sealed = world.seal(SECRET)
+    other, _ = split_header(world.seal(b"another file key"))
+    _, payload = split_header(sealed)
+    draft = world.draft()
+    world.upload(draft, "source/core", "tar", sealed, **world.said())
+    answer = world.try_uploading(draft, "source/two", "tar", other + payload, **world.said())
+    assert (answer.status_code, answer.json()["code"]) == (409, "deposits.part-exists")
+    assert "source/core" in answer.text
