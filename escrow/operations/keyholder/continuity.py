@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import islice
 
 from escrow.deposits import records as deposits
-from escrow.ground.database import Session
+from escrow.ground.database import Session, when_committed
 from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId, DepositId
 from escrow.ledger.events import NewEvent, Stream
@@ -51,6 +52,7 @@ def keep_copies(on: Grounds, session: Session, rows: Sequence[records.HeaderReco
                 older = [one for one in retained if one.lock in AGENTS_LOCKS and one not in own]
                 of_agreement += [one for one in older if not _is_kept(dealing, one)]
             _copy_all(on, session, dealing.folder, of_agreement)
+            when_committed(session, partial(folder.note_complete, agreement))
 
 
 def _is_kept(dealing: Dealing, row: records.HeaderRecordRow) -> bool:

@@ -41,6 +41,8 @@ _QUORUM_FILE = "quorum.txt"
 _HOLDERS_FILE = "recipients.txt"
 # Where a dealing is built that is to take another's place.
 _UNFINISHED = ".unfinished"
+# Where the other one waits meanwhile.
+_LEFT = ".left"
 PARTS_FILE = "parts.txt"
 RUNBOOK, SCRIPT = "RUNBOOK.md", "combine.py"
 # Read when this is loaded: later the keyholder's own user may not see the program's files.
@@ -164,6 +166,9 @@ class ContinuityFolder:
                 self._take_over(agreement_id)
             finally:
                 shutil.rmtree(self._folder / _UNFINISHED, ignore_errors=True)
+
+    def note_complete(self, agreement_id: AgreementId) -> None:
+        """Remember, until the end of this process, that nothing retained lacks a copy."""
         self._complete.add(agreement_id)
 
     def is_complete(self, agreement_id: AgreementId) -> bool:
@@ -184,10 +189,20 @@ class ContinuityFolder:
         return listed.read_bytes() == self._holders.listed()
 
     def _take_over(self, agreement_id: AgreementId) -> None:
+        """Put the new dealing into the old one's place; at an error the old one stays there."""
+        place, left = self._folder / agreement_id, self._folder / _LEFT / agreement_id
         try:
-            self.forget_agreement(agreement_id)
-            (self._folder / _UNFINISHED / agreement_id).rename(self._folder / agreement_id)
+            if place.exists():
+                left.parent.mkdir(mode=0o700, exist_ok=True)
+                place.rename(left)
+            try:
+                (self._folder / _UNFINISHED / agreement_id).rename(place)
+            except OSError:
+                if left.exists():
+                    left.rename(place)
+                raise
             sync_folder(self._folder)
+            shutil.rmtree(self._folder / _LEFT, ignore_errors=True)
         except OSError as problem:
             raise _unavailable(problem) from problem
 
@@ -201,7 +216,8 @@ class ContinuityFolder:
             place = self._folder / left.name
             if left.is_dir() and not place.exists():
                 left.rename(place)
-        shutil.rmtree(self._folder / _UNFINISHED, ignore_errors=True)
+        for name in (_UNFINISHED, _LEFT):
+            shutil.rmtree(self._folder / name, ignore_errors=True)
 
     def has_key(self, agreement_id: AgreementId) -> bool:
         """Tell whether the agreement's continuity key was dealt."""

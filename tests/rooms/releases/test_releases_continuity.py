@@ -19,7 +19,12 @@ from escrow.operations.cli.continuity import NoContinuityCopies, export, runbook
 from escrow.testing.releases import ReleaseWorld, SettledFolder
 from escrow.testing.verification import A_PYTHON_PROJECT, tar_of
 from escrow.vault import age
-from escrow.vault.continuity.copies import BadContinuityHolders, ContinuityFolder, Holders
+from escrow.vault.continuity.copies import (
+    BadContinuityHolders,
+    ContinuityFolder,
+    ContinuityUnavailable,
+    Holders,
+)
 from tests.programs import sid_program
 
 ON_SQLITE_ALONE = True
@@ -218,6 +223,16 @@ def test_a_dealing_that_a_kill_cut_off_is_finished_or_forgotten(tmp_path: Path) 
     (copies / ".unfinished").mkdir()
     (copies / agreement).rename(left)
     assert ContinuityFolder(copies, holders).has_key(agreement)
+
+
+def test_a_disk_that_refuses_the_new_dealing_keeps_the_old_one(tmp_path: Path) -> None:
+    agreement, copies = AgreementId("agr_one"), tmp_path / "copies"
+    of_before = Holders(2, tuple(str(one.recipient) for one in HOLDERS))
+    dealt = ContinuityFolder(copies, of_before).deal_key(agreement)
+    folder = ContinuityFolder(copies, Holders(3, tuple(str(one.recipient) for one in OTHERS)))
+    with pytest.raises(ContinuityUnavailable), folder.dealing(agreement):
+        shutil.rmtree(copies / ".unfinished" / agreement)
+    assert folder.dealt_key(agreement) == dealt
 
 
 def test_copies_are_exported_again_and_again(tmp_path: Path, monkeypatch, capsys) -> None:
