@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -120,16 +121,11 @@ def test_a_sector_that_cannot_be_read_is_damage(tmp_path: Path, monkeypatch) -> 
     staging.append(CONTENT)
     staging.commit(DIGEST)
 
-    class BadDisk:
-        def __enter__(self) -> "BadDisk":
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-        def read(self, _: int) -> bytes:
+    class BadDisk(io.BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
             raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(store, "open", lambda _: BadDisk())
+    monkeypatch.setattr(store, "open", lambda _: BadDisk(b"what lay there"))
     with pytest.raises(BlobCorrupted):
         store.check(DIGEST)
 
