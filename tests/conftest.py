@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from escrow.testing.client_sealed import ClientSealedWorld
 from escrow.testing.custody import CustodyWorld
 from escrow.testing.databases import instead
 from escrow.testing.releases import ReleaseWorld, SettledFolder
 from tests.postgresql import PostgresqlServer, running_server
+from tests.programs import sid_program
 from tests.s3 import S3Server, running_s3
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -112,6 +114,19 @@ def release_world(settled_release: SettledFolder, tmp_path: Path) -> Iterator[Re
 def custody_world(settled_release: SettledFolder, tmp_path: Path) -> Iterator[CustodyWorld]:
     """The same, whose agents also drill, hold sessions and re-share."""
     made = CustodyWorld.copied(settled_release, tmp_path / "custody")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def client_sealed_world(
+    settled_release: SettledFolder, tmp_path: Path
+) -> Iterator[ClientSealedWorld]:
+    """The same, whose vendor seals with stock age before he sends."""
+    made = ClientSealedWorld.copied(settled_release, tmp_path / "sealed")
+    made.age = sid_program("age")
     try:
         yield made
     finally:

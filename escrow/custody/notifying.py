@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from agreements.terms import Agreement
@@ -11,11 +10,11 @@ from escrow.custody.reading import parts_not_opening, view_of_custody
 from escrow.custody.sessions import ANSWERING_TIME
 from escrow.custody.standing import GRACE, Standing
 from escrow.ground.database import Session
-from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.appending import Scribe
 from escrow.notices import outbox
 from escrow.notices.notices import Kind, LastDay, NoticeToSend, Reader
+from escrow.notices.readers import everybody, letters_to, short_of
 from escrow.register.reading import read_version
 from escrow.vault import records as vault
 
@@ -86,16 +85,15 @@ def tell_of_standing(
     if view.standing not in _KIND_OF:
         return
     terms = _terms_dealt_to(session, agreement_id, view.epoch)
-    for reader, address in everybody(terms):
-        notice = NoticeToSend(
-            key=f"{agreement_id}:{view.standing}:{view.epoch}:{reader}:{short_of(address)}",
-            kind=_KIND_OF[view.standing],
-            reader=reader,
-            to=address,
-            agreement_id=agreement_id,
-            path=f"/api/v1/agreements/{agreement_id}/custody",
-            language=terms.language,
-        )
+    letters = letters_to(
+        everybody(terms),
+        terms,
+        agreement_id,
+        about=f"{agreement_id}:{view.standing}:{view.epoch}",
+        kind=_KIND_OF[view.standing],
+        path=f"/api/v1/agreements/{agreement_id}/custody",
+    )
+    for notice in letters:
         outbox.post(session, scribe, notice, actor=scribe.role, now=now)
 
 
@@ -105,16 +103,15 @@ def tell_of_not_opening(
     """Tell everybody of each client-sealed part that does not open, once."""
     for _, part_id in parts_not_opening(session, agreement_id):
         terms, _ = read_version(session, agreement_id, None)
-        for reader, address in everybody(terms):
-            notice = NoticeToSend(
-                key=f"{agreement_id}:not-opening:{part_id}:{reader}:{short_of(address)}",
-                kind=Kind.DEPOSIT_NOT_OPENING,
-                reader=reader,
-                to=address,
-                agreement_id=agreement_id,
-                path=f"/api/v1/agreements/{agreement_id}/custody",
-                language=terms.language,
-            )
+        letters = letters_to(
+            everybody(terms),
+            terms,
+            agreement_id,
+            about=f"{agreement_id}:not-opening:{part_id}",
+            kind=Kind.DEPOSIT_NOT_OPENING,
+            path=f"/api/v1/agreements/{agreement_id}/custody",
+        )
+        for notice in letters:
             outbox.post(session, scribe, notice, actor=scribe.role, now=now)
 
 
@@ -127,7 +124,7 @@ def _tell_of_due(
     now: datetime,
 ) -> None:
     terms = _terms_dealt_to(session, agreement_id, epoch)
-    for _, address in _once(Reader.AGENT, (agent.email for agent in terms.agents)):
+    for address in dict.fromkeys(agent.email for agent in terms.agents):
         notice = NoticeToSend(
             key=f"{agreement_id}:due:{due_at.date()}:{short_of(address)}",
             kind=Kind.CUSTODY_DUE,
@@ -141,23 +138,6 @@ def _tell_of_due(
         outbox.post(session, scribe, notice, actor=scribe.role, now=now)
 
 
-def everybody(terms: Agreement) -> Iterator[tuple[Reader, str]]:
-    """Yield whom to tell what concerns all: agents, vendor and beneficiaries."""
-    yield from _once(Reader.AGENT, (agent.email for agent in terms.agents))
-    yield from _once(Reader.VENDOR, (contact.email for contact in terms.vendor.contacts))
-    for party in terms.beneficiaries:
-        yield from _once(Reader.BENEFICIARY, (contact.email for contact in party.contacts))
-
-
-def _once(reader: Reader, addresses: Iterable[str]) -> Iterator[tuple[Reader, str]]:
-    yield from ((reader, one) for one in dict.fromkeys(addresses))
-
-
 def _terms_dealt_to(session: Session, agreement_id: AgreementId, epoch: int) -> Agreement:
     row = vault.epoch_of(session, agreement_id, epoch)
     return read_version(session, agreement_id, row.agreement_version if row else None)[0]
-
-
-def short_of(address: str) -> str:
-    """Return what stands for an address in the key of a notice."""
-    return sha256_hex(address.encode())[:16]

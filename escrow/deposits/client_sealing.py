@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from escrow.custody.notifying import everybody, short_of
 from escrow.deposits.drafts import ClientSeal, SaidSeal
 from escrow.deposits.errors import (
     AgreementNotNamed,
@@ -26,7 +25,8 @@ from escrow.ledger.appending import Scribe
 from escrow.ledger.chains import read_chain
 from escrow.ledger.events import Stream
 from escrow.notices import outbox
-from escrow.notices.notices import Kind, NoticeToSend, Reader
+from escrow.notices.notices import Kind, Reader
+from escrow.notices.readers import everybody, letters_to
 from escrow.register.reading import read_version, text_of
 from escrow.vault import records as vault
 from escrow.vault.shreds import records as shreds
@@ -201,18 +201,15 @@ def tell_not_served(
     """Tell the parties of agreements in force that a deposit is sealed for another one."""
     for agreement_id in agreements:
         terms, _ = read_version(session, agreement_id, None)
-        for reader, address in everybody(terms):
-            if reader is Reader.AGENT:
-                continue
-            notice = NoticeToSend(
-                key=f"{deposit_id}:not-serving:{agreement_id}:{reader}:{short_of(address)}",
-                kind=Kind.DEPOSIT_NOT_SERVING,
-                reader=reader,
-                to=address,
-                agreement_id=agreement_id,
-                path=f"/api/v1/deposits/{deposit_id}",
-                language=terms.language,
-            )
+        letters = letters_to(
+            (one for one in everybody(terms) if one[0] is not Reader.AGENT),
+            terms,
+            agreement_id,
+            about=f"{deposit_id}:not-serving:{agreement_id}",
+            kind=Kind.DEPOSIT_NOT_SERVING,
+            path=f"/api/v1/deposits/{deposit_id}",
+        )
+        for notice in letters:
             outbox.post(session, scribe, notice, actor=scribe.role, now=now)
 
 

@@ -11,12 +11,11 @@ from datetime import datetime
 from agreements.terms import Agreement
 from escrow.endings.states import Step
 from escrow.ground.database import Session
-from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.appending import Scribe
 from escrow.notices import outbox
-from escrow.notices.notices import Kind, NoticeToSend
-from escrow.notices.readers import everybody
+from escrow.notices.notices import Kind
+from escrow.notices.readers import everybody, letters_to
 
 # Total over TOLD; a test holds it.
 KIND_OF: Mapping[Step, Kind] = {
@@ -47,15 +46,13 @@ def notify(
     if kind is None:
         return
     for agreement_id, terms in agreements:
-        for reader, address in everybody(terms):
-            digest = sha256_hex(f"{agreement_id} {address}".encode())[:16]
-            notice = NoticeToSend(
-                key=f"{ending_id}:{step}:{reader}:{digest}",
-                kind=kind,
-                reader=reader,
-                to=address,
-                agreement_id=agreement_id,
-                path=f"/api/v1/agreements/{agreement_id}/endings",
-                language=terms.language,
-            )
+        letters = letters_to(
+            everybody(terms),
+            terms,
+            agreement_id,
+            about=f"{ending_id}:{step}:{agreement_id}",
+            kind=kind,
+            path=f"/api/v1/agreements/{agreement_id}/endings",
+        )
+        for notice in letters:
             outbox.post(session, scribe, notice, actor=scribe.role, now=now)

@@ -7,10 +7,8 @@ counts. What counts is folded from the events (``changes``); the only row is the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-from agreements.terms import Agreement
 from escrow.evidence.dsse import Envelope
 from escrow.ground.clock import Clock
 from escrow.ground.database import Session
@@ -18,7 +16,8 @@ from escrow.ground.digests import sha256_hex
 from escrow.ground.identifiers import AgreementId
 from escrow.ledger.appending import Scribe
 from escrow.notices import outbox
-from escrow.notices.notices import Kind, LastDay, NoticeToSend, Reader
+from escrow.notices.notices import Kind, LastDay
+from escrow.notices.readers import everybody, letters_to
 from escrow.register import records
 from escrow.register.acts import PartyAct, verify_party_act
 from escrow.register.changes import (
@@ -192,27 +191,15 @@ def _tell(
     proven: RecipientChange | None = None,
 ) -> None:
     until = proven.counts_from if proven else None
-    for reader, address in _everybody(taken.terms):
-        notice = NoticeToSend(
-            key=f"{taken.agreement_id}:{kind}:{taken.act.sha256[:16]}:{reader}:"
-            f"{sha256_hex(address.encode())[:16]}",
-            kind=kind,
-            reader=reader,
-            to=address,
-            agreement_id=taken.agreement_id,
-            # The end everywhere on earth falls on the next day by our own clock.
-            last_day=LastDay((until - timedelta(days=1)).date()) if until else None,
-            path=f"/api/v1/agreements/{taken.agreement_id}/recipients",
-            language=taken.terms.language,
-        )
+    letters = letters_to(
+        everybody(taken.terms),
+        taken.terms,
+        taken.agreement_id,
+        about=f"{taken.agreement_id}:{kind}:{taken.act.sha256[:16]}",
+        kind=kind,
+        # The end everywhere on earth falls on the next day by our own clock.
+        last_day=LastDay((until - timedelta(days=1)).date()) if until else None,
+        path=f"/api/v1/agreements/{taken.agreement_id}/recipients",
+    )
+    for notice in letters:
         outbox.post(session, scribe, notice, actor=scribe.role, now=taken.taken_at)
-
-
-def _everybody(terms: Agreement) -> Iterator[tuple[Reader, str]]:
-    """Yield each address that the agreement names, once for each capacity."""
-    told = [(Reader.AGENT, agent.email) for agent in terms.agents]
-    told += [(Reader.VENDOR, one.email) for one in terms.vendor.contacts]
-    told += [
-        (Reader.BENEFICIARY, one.email) for party in terms.beneficiaries for one in party.contacts
-    ]
-    yield from dict.fromkeys(told)

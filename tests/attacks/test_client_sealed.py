@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +23,6 @@ from escrow.operations.keyholder.not_opening import NOT_OPENING
 from escrow.operations.keyholder.restoring import Restoring
 from escrow.operations.storing.keeping import StoreKeeper
 from escrow.testing.client_sealed import ClientSealedWorld
-from escrow.testing.releases import SettledFolder
 from escrow.vault import age
 from escrow.vault import records as vault
 from escrow.vault.age_format import split_header
@@ -39,19 +36,13 @@ from tests.attacks.forging import (
     log_as_portal,
     of_forgers,
 )
-from tests.programs import sid_program
 
 SECRET = b"what only vendor and agents may read\n" * 4000
 
 
 @pytest.fixture
-def world(settled_release: SettledFolder, tmp_path: Path) -> Iterator[ClientSealedWorld]:
-    made = ClientSealedWorld.copied(settled_release, tmp_path / "sealed")
-    made.age = sid_program("age")
-    try:
-        yield made
-    finally:
-        made.close()
+def world(client_sealed_world: ClientSealedWorld) -> ClientSealedWorld:
+    return client_sealed_world
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -30,14 +30,8 @@ AGENTS = ("agent_1", "agent_2", "agent_3")
 
 
 @pytest.fixture
-def world(settled_release, tmp_path) -> Iterator[WatchedWorld]:
-    WatchedWorld.outsiders = tmp_path / "tsa"
-    made = WatchedWorld.copied(settled_release, tmp_path / "release")
-    made.collect()
-    try:
-        yield made
-    finally:
-        made.close()
+def world(watched_world: WatchedWorld) -> WatchedWorld:
+    return watched_world
 
 
 def days_pass(world, days: int) -> None:

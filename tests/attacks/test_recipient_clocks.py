@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,14 +15,8 @@ ON_SQLITE_ALONE = True
 
 
 @pytest.fixture
-def world(settled_release, tmp_path) -> Iterator[WatchedWorld]:
-    WatchedWorld.outsiders = tmp_path / "tsa"
-    made = WatchedWorld.copied(settled_release, tmp_path / "release")
-    made.collect()
-    try:
-        yield made
-    finally:
-        made.close()
+def world(watched_world: WatchedWorld) -> WatchedWorld:
+    return watched_world
 
 
 def proven_as_of(world: WatchedWorld, days_back: int) -> None:

@@ -6,7 +6,6 @@ import base64
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,14 +30,8 @@ LAST_DAY_ENDS = datetime(2026, 1, 17, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def world(settled_release, tmp_path) -> Iterator[WatchedWorld]:
-    WatchedWorld.outsiders = tmp_path / "tsa"
-    made = WatchedWorld.copied(settled_release, tmp_path / "release")
-    made.collect()
-    try:
-        yield made
-    finally:
-        made.close()
+def world(watched_world: WatchedWorld) -> WatchedWorld:
+    return watched_world
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +14,6 @@ from escrow.operations.keyholder.restoring import Restoring
 from escrow.operations.storing.keeping import StoreKeeper
 from escrow.testing.client_sealed import ClientSealedWorld
 from escrow.testing.endings import Endings
-from escrow.testing.releases import SettledFolder
 from escrow.vault import records as vault
 from escrow.vault.age_format import split_header
 from escrow.vault.blobs import FileBlobStore
@@ -24,19 +21,13 @@ from escrow.vault.headers import CLIENT_LOCK
 from escrow.vault.storage import records as storage
 from escrow.vault.storage.places import FileShelf, Place
 from escrow.vault.storage.records import REPLICA
-from tests.programs import sid_program
 
 SECRET = b"what only vendor and agents may read\n" * 4000
 
 
 @pytest.fixture
-def world(settled_release: SettledFolder, tmp_path: Path) -> Iterator[ClientSealedWorld]:
-    made = ClientSealedWorld.copied(settled_release, tmp_path / "sealed")
-    made.age = sid_program("age")
-    try:
-        yield made
-    finally:
-        made.close()
+def world(client_sealed_world: ClientSealedWorld) -> ClientSealedWorld:
+    return client_sealed_world
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from escrow.ledger.events import NewEvent, Stream
 from escrow.notices import outbox
 from escrow.notices import records as notices
 from escrow.notices.notices import Kind, NoticeToSend
-from escrow.notices.readers import everybody
+from escrow.notices.readers import everybody, letters_to
 from escrow.register.inforce import AgreementInForce, agreements_in_force
 from escrow.vault.storage import records
 
@@ -84,16 +84,12 @@ class LossTeller:
 
 
 def _letters(governing: AgreementInForce, deposit_id: DepositId, what: str) -> list[NoticeToSend]:
-    about = f"{governing.agreement_id}:{deposit_id}:lost:{what}"
-    return [
-        NoticeToSend(
-            key=f"{about}:{reader}:{sha256_hex(address.encode())[:16]}",
-            kind=Kind.DEPOSIT_DAMAGED,
-            reader=reader,
-            to=address,
-            agreement_id=governing.agreement_id,
-            path=f"/api/v1/deposits/{deposit_id}",
-            language=governing.terms.language,
-        )
-        for reader, address in everybody(governing.terms)
-    ]
+    letters = letters_to(
+        everybody(governing.terms),
+        governing.terms,
+        governing.agreement_id,
+        about=f"{governing.agreement_id}:{deposit_id}:lost:{what}",
+        kind=Kind.DEPOSIT_DAMAGED,
+        path=f"/api/v1/deposits/{deposit_id}",
+    )
+    return list(letters)

@@ -22,8 +22,8 @@ from escrow.ground.signatures import Signer
 from escrow.ledger.appending import Scribe
 from escrow.ledger.events import NewEvent, Stream
 from escrow.notices import outbox
-from escrow.notices.notices import Kind, NoticeToSend
-from escrow.notices.readers import everybody
+from escrow.notices.notices import Kind
+from escrow.notices.readers import everybody, letters_to
 from escrow.register.inforce import AgreementInForce, agreements_in_force
 from escrow.verification import records
 from escrow.verification.missing import records as kept
@@ -125,16 +125,15 @@ class Watch:
         now: datetime,
     ) -> None:
         period = f"{owed.agreement_id}:{owed.product_id}:missing:{due_at:%Y%m%d}"
-        for reader, address in everybody(governing.terms):
-            notice = NoticeToSend(
-                key=f"{period}:{reader}:{sha256_hex(address.encode())[:16]}",
-                kind=Kind.DEPOSIT_MISSING,
-                reader=reader,
-                to=address,
-                agreement_id=AgreementId(owed.agreement_id),
-                path=f"/api/v1/agreements/{owed.agreement_id}/missing-deposits",
-                language=governing.terms.language,
-            )
+        letters = letters_to(
+            everybody(governing.terms),
+            governing.terms,
+            AgreementId(owed.agreement_id),
+            about=period,
+            kind=Kind.DEPOSIT_MISSING,
+            path=f"/api/v1/agreements/{owed.agreement_id}/missing-deposits",
+        )
+        for notice in letters:
             outbox.post(session, self.scribe, notice, actor=self.scribe.role, now=now)
 
 

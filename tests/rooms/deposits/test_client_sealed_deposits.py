@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,24 +16,17 @@ from escrow.evidence.statements import parse_statement
 from escrow.ground.identifiers import AgreementId, DepositId
 from escrow.testing.client_sealed import AGENTS, ClientSealedWorld
 from escrow.testing.endings import Endings
-from escrow.testing.releases import SettledFolder
 from escrow.vault import records as vault
 from escrow.vault.age_format import split_header
 from escrow.vault.headers import CLIENT_LOCK
 from escrow.vault.releasing import newest_agents_records
-from tests.programs import sid_program
 
 SECRET = b"a tar that no program of the service may see\n" * 5000
 
 
 @pytest.fixture
-def world(settled_release: SettledFolder, tmp_path: Path) -> Iterator[ClientSealedWorld]:
-    made = ClientSealedWorld.copied(settled_release, tmp_path / "sealed")
-    made.age = sid_program("age")
-    try:
-        yield made
-    finally:
-        made.close()
+def world(client_sealed_world: ClientSealedWorld) -> ClientSealedWorld:
+    return client_sealed_world
 
 
 def test_it_is_received_said_to_be_not_verifiable_and_never_opened(world) -> None:
